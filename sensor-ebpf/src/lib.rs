@@ -1,0 +1,2 @@
+//! The contract between kernel and daemon.
+#![no_std]
