@@ -1,1 +1,7 @@
-//! Skeleton.
+//! Packets in, activities out.
+
+#![forbid(unsafe_code)]
+
+mod frame;
+
+pub use frame::{Frame, LinkType};

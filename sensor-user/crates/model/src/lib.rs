@@ -1,1 +1,28 @@
-//! Skeleton.
+//! The words that sensor and console share.
+//!
+//! What is seen on the wire becomes an [`Activity`]; what a detection finds in activities becomes
+//! an [`Alert`]; both cross to the console in [`frame`]s. This crate owns their shape, the
+//! normal form of names ([`Account`]) and the arithmetic of time ([`Timestamp`]). It does no I/O,
+//! asks no clock and starts no thread.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod activity;
+mod alert;
+mod digest;
+pub mod frame;
+mod health;
+pub mod kerberos;
+pub mod rpc;
+mod time;
+
+pub use account::Account;
+pub use activity::{
+    Activity, ActivityId, Actor, Confidence, Coverage, Flow, Gap, GapReason, Host, Kind, Outcome,
+    Transport,
+};
+pub use alert::{Alert, AlertId, Evidence, Party, Severity, Technique};
+pub use digest::Digest;
+pub use health::{CaptureHealth, Drops, SensorHealth};
+pub use time::{ParseTimestampError, Timestamp};

@@ -27,7 +27,11 @@ impl Timestamp {
 
     /// From whole seconds and nanoseconds since the Unix epoch; saturates.
     pub const fn from_parts(seconds: u64, nanos: u32) -> Self {
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos as u64))
+        Self(
+            seconds
+                .saturating_mul(1_000_000_000)
+                .saturating_add(nanos as u64),
+        )
     }
 
     /// Nanoseconds since the Unix epoch.
@@ -46,7 +50,10 @@ impl Add<Duration> for Timestamp {
 
     /// Saturates at [`Timestamp::MAX`].
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -55,7 +62,10 @@ impl Sub<Duration> for Timestamp {
 
     /// Saturates at [`Timestamp::ZERO`].
     fn sub(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -79,7 +89,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || ParseTimestampError(text.to_owned());
         let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
-        u64::try_from(time.as_nanosecond()).map(Self).map_err(|_| wrong())
+        u64::try_from(time.as_nanosecond())
+            .map(Self)
+            .map_err(|_| wrong())
     }
 }
 
@@ -113,7 +125,10 @@ mod tests {
         let time = Timestamp::from_parts(1_772_359_200, 5);
         assert_eq!(time.to_string(), "2026-03-01T10:00:00.000000005Z");
         assert_eq!(time.to_string().parse(), Ok(time));
-        assert_eq!(Timestamp::ZERO.to_string(), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(
+            Timestamp::ZERO.to_string(),
+            "1970-01-01T00:00:00.000000000Z"
+        );
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! DCE/RPC calls as activities ([C706], [MS-RPCE]).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use uuid::{Uuid, uuid};
+
+use crate::kerberos::Ticket;
+
+/// [MS-RPCE] 2.2.1.2: the endpoint mapper, `ept`.
+pub const EPM: Uuid = uuid!("e1af8308-5d1f-11c9-91a4-08002b14a0fa");
+/// [MS-DRSR] 1.9: directory replication, `drsuapi`.
+pub const DRSUAPI: Uuid = uuid!("e3514235-4b06-11d1-ab04-00c04fc2dcd2");
+
+/// Operation numbers of `drsuapi` that detections name ([MS-DRSR] 4.1).
+pub mod drsuapi {
+    /// `IDL_DRSBind`, [MS-DRSR] 4.1.3.
+    pub const DRS_BIND: u16 = 0;
+    /// `IDL_DRSGetNCChanges`, [MS-DRSR] 4.1.10: hands out objects with their secrets.
+    pub const DRS_GET_NC_CHANGES: u16 = 3;
+    /// `IDL_DRSCrackNames`, [MS-DRSR] 4.1.4.
+    pub const DRS_CRACK_NAMES: u16 = 12;
+}
+
+/// One call: a request and, when it was seen, how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RpcCall {
+    /// The interface its presentation context was bound to; `None` when the bind was not seen.
+    pub interface: Option<Uuid>,
+    /// The interface's name, `drsuapi`, where known.
+    pub name: Option<Cow<'static, str>>,
+    /// The operation number; readable even when the stub is sealed.
+    pub opnum: u16,
+    /// The operation's name, `IDL_DRSGetNCChanges`, where known.
+    pub operation: Option<Cow<'static, str>>,
+    /// Who the connection authenticated as, as far as its binds told.
+    pub auth: Option<RpcAuth>,
+    /// The fault's status, where the server refused ([C706] 12.6.4.7).
+    pub fault: Option<u32>,
+    /// Bytes of the request's stub, all fragments, sealed or not.
+    pub request_bytes: u32,
+    /// Bytes of the response's stub, all fragments seen, sealed or not.
+    pub response_bytes: u64,
+}
+
+/// A connection's security context ([MS-RPCE] 2.2.2.11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RpcAuth {
+    /// `auth_type`: 9 SPNEGO, 10 NTLM, 16 Kerberos, 68 Netlogon.
+    pub auth_type: u8,
+    /// `auth_level`: 1 none, 2 connect, 4 packet, 5 integrity, 6 privacy (sealed).
+    pub level: u8,
+    /// The service ticket presented; its owner is known from where it was issued.
+    pub ticket: Option<Ticket>,
+    /// The account that NTLM's AUTHENTICATE message names ([MS-NLMP] 2.2.1.3).
+    pub ntlm_account: Option<crate::Account>,
+    /// The workstation that NTLM's AUTHENTICATE message names.
+    pub workstation: Option<Box<str>>,
+}
+
+/// An answer of the endpoint mapper: where an interface listens ([C706] appendix L).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointMapped {
+    /// The interface that was asked for.
+    pub interface: Uuid,
+    /// The TCP endpoint it was told.
+    pub endpoint: std::net::SocketAddr,
+}
