@@ -1,0 +1,137 @@
+//! Copies a frame into its worker's ring.
+
+use core::arch::asm;
+
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::btf_maps::RingBuf;
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_query};
+use sensor_ebpf::{Counter, HEADER_LEN, Header, MAX_FRAME};
+
+use crate::frames::KernelFrame;
+
+type Ring = RingBuf<Header, 4096>;
+
+/// Bytes of a frame in a record of each size class. The kernel wants sizes that are constant, and
+/// adds 8 bytes: with the header of 40, a record takes 128, 256, 512, 2,048 or 16,384 bytes.
+const TINY: usize = 80;
+const SMALL: usize = 208;
+const MEDIUM: usize = 464;
+/// Holds a frame of the usual MTU.
+const LARGE: usize = 2_000;
+/// Larger frames (jumbo, or super-packets of segmentation offload) take several of these.
+const HUGE: usize = 16_336;
+
+/// Records of the largest class that the longest frame fills.
+const MAX_HUGE: u32 = MAX_FRAME / HUGE as u32 + 1;
+
+#[repr(C)]
+struct Record<const N: usize> {
+    header: Header,
+    bytes: [u8; N],
+}
+
+const _: () = assert!(size_of::<Record<TINY>>() + 8 == 128);
+const _: () = assert!(size_of::<Record<HUGE>>() + 8 == 16_384);
+const _: () = assert!(size_of::<Record<0>>() == HEADER_LEN);
+
+/// Copies the whole frame, in as many records as it needs. If one of them finds no room the
+/// frame counts as lost; the daemon sees that the end is missing.
+#[inline(always)]
+pub(crate) fn copy<F: KernelFrame>(
+    frame: &F,
+    ring: &Ring,
+    sequence: u64,
+    wake_bytes: u64,
+) -> Result<u64, Counter> {
+    let total = frame.size();
+    if total > MAX_FRAME {
+        return Err(Counter::TooLong);
+    }
+    // SAFETY: helpers without arguments.
+    let (time, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id()) };
+    let mut header = Header {
+        time,
+        packet: (u64::from(cpu) << 48) | (sequence & 0xffff_ffff_ffff),
+        frame_len: total,
+        offset: 0,
+        len: HUGE as u32,
+        ifindex: frame.ifindex(),
+        direction: frame.direction() as u32,
+        reserved: 0,
+    };
+    let mut records = 1;
+    for _ in 0..MAX_HUGE {
+        if total - header.offset <= HUGE as u32 {
+            break;
+        }
+        put::<F, HUGE>(frame, ring, &header, BPF_RB_NO_WAKEUP)?;
+        header.offset += HUGE as u32;
+        records += 1;
+    }
+    header.len = total - header.offset;
+    // SAFETY: the ring is a map of this program.
+    let waiting = unsafe {
+        bpf_ringbuf_query(
+            core::ptr::from_ref(ring).cast_mut().cast(),
+            BPF_RB_AVAIL_DATA.into(),
+        )
+    };
+    // A wake-up for each record costs half the throughput; the daemon comes by itself every few
+    // milliseconds, and is called only when much is waiting.
+    let wake = if waiting >= wake_bytes {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    };
+    const TINY_MAX: u32 = TINY as u32;
+    const SMALL_MAX: u32 = SMALL as u32;
+    const MEDIUM_MAX: u32 = MEDIUM as u32;
+    const LARGE_MAX: u32 = LARGE as u32;
+    match header.len {
+        0..=TINY_MAX => put::<F, TINY>(frame, ring, &header, wake)?,
+        ..=SMALL_MAX => put::<F, SMALL>(frame, ring, &header, wake)?,
+        ..=MEDIUM_MAX => put::<F, MEDIUM>(frame, ring, &header, wake)?,
+        ..=LARGE_MAX => put::<F, LARGE>(frame, ring, &header, wake)?,
+        _ => put::<F, HUGE>(frame, ring, &header, wake)?,
+    }
+    Ok(records)
+}
+
+/// Writes one record of the class `N`.
+#[inline(always)]
+fn put<F: KernelFrame, const N: usize>(
+    frame: &F,
+    ring: &Ring,
+    header: &Header,
+    flags: u32,
+) -> Result<(), Counter> {
+    let mut entry = ring
+        .reserve_untyped::<Record<N>>(0)
+        .ok_or(Counter::RingFull)?;
+    let record = entry.as_mut_ptr();
+    // The verifier of 6.1 learns no lower bound from a comparison with zero, so the length is
+    // checked less one, in 64 bits. The instruction does nothing but keep LLVM from seeing
+    // through that and checking one copy of the value and passing another.
+    let mut less_one = u64::from(header.len).wrapping_sub(1);
+    // SAFETY: moves a register to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) less_one) };
+    if less_one >= N as u64 {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        return Err(Counter::LoadFailed);
+    }
+    // SAFETY: the record is ours until submitted; 1 to `N` bytes are written to its `N`.
+    let loaded = unsafe {
+        (&raw mut (*record).header).write(*header);
+        frame.load(
+            header.offset,
+            (&raw mut (*record).bytes).cast(),
+            (less_one + 1) as u32,
+        )
+    };
+    if loaded.is_err() {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        return Err(Counter::LoadFailed);
+    }
+    entry.submit(flags.into());
+    Ok(())
+}
