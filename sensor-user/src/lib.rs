@@ -1,0 +1,7 @@
+//! The Goshawk sensor: everything that touches the outside world.
+//!
+//! The sensor's mind is three crates without I/O: `goshawk-model`, `goshawk-decode` and
+//! `goshawk-detect`. This crate gives them a body: packets from the kernel or from files, threads,
+//! a clock, a configuration, a command line, a spool on disk and a line to the console.
+
+pub mod capture;
