@@ -1,0 +1,191 @@
+//! One machine of the lab: an address on the bridge, and private files where Samba, Kerberos and the
+//! resolver look for them.
+
+use std::net::Ipv4Addr;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+use anyhow::{Context, Result};
+
+use crate::accounts::{ADMIN_PASSWORD, PASSWORD, SPRAYED_PASSWORD};
+use crate::lab::DC1;
+use crate::namespace::{Namespace, succeed};
+use crate::network::{INTERFACE, Network};
+use crate::{REALM, tools};
+
+/// Where a host keeps what is its own: a tmpfs over a folder that Debian ships empty. It exists in
+/// the host's mount namespace alone and goes with it, so that nothing is left on disk.
+pub const PRIVATE: &str = "/var/opt";
+
+/// A machine of the lab.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+    address: Ipv4Addr,
+    namespace: Namespace,
+}
+
+impl Host {
+    /// Makes a host and plugs it into `network`; it resolves names at `dns`, which also is its KDC.
+    ///
+    /// # Errors
+    /// As [`Namespace::new`]; also if the name is taken on this network.
+    pub fn new(network: &Network, name: &str, address: Ipv4Addr, dns: Ipv4Addr) -> Result<Self> {
+        let namespace = Namespace::new(name)?;
+        network.plug(name, &namespace, address)?;
+        namespace.sh(&format!("mount -t tmpfs -o mode=755 lab-{name} {PRIVATE}"))?;
+        let host = Self {
+            name: name.to_owned(),
+            address,
+            namespace,
+        };
+        host.furnish(dns)?;
+        Ok(host)
+    }
+
+    /// The host's short name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The host's address.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The host's interface on the lab's network.
+    #[must_use]
+    pub fn interface(&self) -> &'static str {
+        INTERFACE
+    }
+
+    /// The namespaces underneath.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The network namespace, for `setns`.
+    #[must_use]
+    pub fn netns_fd(&self) -> BorrowedFd<'_> {
+        self.namespace.netns_fd()
+    }
+
+    /// A file of [`PRIVATE`] as seen from outside the host.
+    #[must_use]
+    pub fn private_file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.namespace.outside_path(Path::new(PRIVATE).join(name))
+    }
+
+    /// Writes a file into [`PRIVATE`].
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_private(&self, name: &str, text: impl AsRef<[u8]>) -> Result<()> {
+        self.namespace.write(Path::new(PRIVATE).join(name), text)
+    }
+
+    /// Starts `command` on the host; it dies with this process.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(&self, command: Command) -> Result<Child> {
+        self.namespace.spawn(self.dress(command))
+    }
+
+    /// Runs `command` on the host to its end and returns what it printed, whatever its exit status.
+    ///
+    /// # Errors
+    /// If it cannot be started or waited for.
+    pub fn run(&self, command: Command) -> Result<Output> {
+        self.namespace.run(self.dress(command))
+    }
+
+    /// Runs a bash script on the host in its [`PRIVATE`] folder, stopping at the first line that
+    /// fails, and returns what it printed. The script finds `DOMAIN`, `REALM`, `DC` (the first
+    /// controller's address), `PASSWORD`, `ADMIN_PASSWORD` and `SPRAYED_PASSWORD` set.
+    ///
+    /// # Errors
+    /// Shows the script's output when it fails.
+    pub fn script(&self, text: &str) -> Result<String> {
+        let mut shell = Command::new("/bin/bash");
+        shell
+            .args(["-euo", "pipefail", "-c", text])
+            .current_dir(PRIVATE)
+            .env("DOMAIN", REALM.to_lowercase())
+            .env("REALM", REALM)
+            .env("DC", DC1.to_string())
+            .env("PASSWORD", PASSWORD)
+            .env("ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .env("SPRAYED_PASSWORD", SPRAYED_PASSWORD);
+        succeed(&self.run(shell)?, text).with_context(|| format!("on {}", self.name))
+    }
+
+    /// Every host has its own ticket cache, Samba configuration and home, and the scenes' tools in
+    /// its path.
+    fn dress(&self, mut command: Command) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let tools = tools::venv().join("bin");
+        command
+            .env("HOME", PRIVATE)
+            .env("KRB5CCNAME", format!("{PRIVATE}/krb5cc"))
+            .env("SMB_CONF_PATH", format!("{PRIVATE}/smb.conf"))
+            .env(
+                "PATH",
+                format!("{path}:{}:/usr/sbin:/sbin", tools.display()),
+            );
+        command
+    }
+
+    fn furnish(&self, dns: Ipv4Addr) -> Result<()> {
+        let (name, address) = (&self.name, self.address);
+        let domain = REALM.to_lowercase();
+        let workgroup = workgroup();
+        self.namespace.write(
+            format!("{PRIVATE}/hosts"),
+            format!("127.0.0.1 localhost\n{address} {name}.{domain} {name}\n"),
+        )?;
+        self.namespace.write(
+            format!("{PRIVATE}/resolv.conf"),
+            format!("search {domain}\nnameserver {dns}\noptions timeout:2 attempts:2\n"),
+        )?;
+        self.namespace.write(
+            format!("{PRIVATE}/krb5.conf"),
+            format!(
+                "[libdefaults]\n default_realm = {REALM}\n rdns = false\n dns_lookup_realm = false\n \
+                 dns_lookup_kdc = true\n[realms]\n {REALM} = {{\n  kdc = {dns}\n }}\n\
+                 [domain_realm]\n .{domain} = {REALM}\n {domain} = {REALM}\n\
+                 [kdc]\n require-preauth = false\n"
+            ),
+        )?;
+        self.namespace.write(
+            format!("{PRIVATE}/smb.conf"),
+            format!(
+                "[global]\n realm = {REALM}\n workgroup = {workgroup}\n security = ads\n \
+                 kerberos method = secrets only\n"
+            ),
+        )?;
+        self.namespace.sh(&format!(
+            "for file in hosts resolv.conf krb5.conf; do
+                 mount --bind {PRIVATE}/$file /etc/$file
+             done
+             for folder in run lib cache log; do
+                 mkdir -p {PRIVATE}/samba/$folder
+             done
+             mkdir -p {PRIVATE}/samba/lib/private
+             mount --bind {PRIVATE}/samba/run /run/samba
+             mount --bind {PRIVATE}/samba/lib /var/lib/samba
+             mount --bind {PRIVATE}/samba/cache /var/cache/samba
+             mount --bind {PRIVATE}/samba/log /var/log/samba"
+        ))?;
+        Ok(())
+    }
+}
+
+/// The domain's short name: the first label of the realm.
+pub(crate) fn workgroup() -> &'static str {
+    REALM.split('.').next().unwrap_or(REALM)
+}
