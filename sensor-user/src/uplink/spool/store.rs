@@ -1,0 +1,457 @@
+//! The spool's file: alerts in the order they were raised, and how far the console has them.
+//!
+//! SQLite in WAL mode, because several processes read while the daemon writes, and what is
+//! committed survives `kill -9` and a power cut (`synchronous=FULL`). One number says what the
+//! console keeps: everything up to `acknowledged`. What lies before is history for `alerts`; what
+//! lies after is pending.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use goshawk_model::{Alert, AlertId, frame};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use tracing::warn;
+
+use super::error::SpoolError;
+use super::room::Room;
+use crate::uplink::files::{PRIVATE, adopt, with_suffix};
+
+/// The spool's file name in the state directory.
+const FILE: &str = "spool.db";
+/// The layout of the tables (`PRAGMA user_version`).
+const LAYOUT: i64 = 1;
+/// How long a statement waits for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What the write-ahead log shrinks to after a checkpoint, bytes.
+const WAL_LIMIT: i64 = 4 << 20;
+/// The largest alert (bytes of CBOR) that still fits a frame with its sequence around it.
+const MAX_BODY: usize = frame::MAX_FRAME - 64;
+
+/// `AUTOINCREMENT`, so that a sequence is never used twice, also after evictions.
+const TABLES: &str = "
+    CREATE TABLE spool (id TEXT NOT NULL, acknowledged INTEGER NOT NULL) STRICT;
+    INSERT INTO spool VALUES (lower(hex(randomblob(16))), 0);
+    CREATE TABLE item (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        alert BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX item_alert ON item (alert, revision);
+    PRAGMA user_version = 1;
+";
+
+/// Where the spool lies in a state directory.
+pub fn spool_path(state_dir: &Path) -> PathBuf {
+    state_dir.join(FILE)
+}
+
+/// A connection to the spool's file. Several may be open; each call is one transaction.
+pub struct Spool {
+    db: Connection,
+    path: PathBuf,
+    inode: u64,
+}
+
+/// What became of a batch of alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Alerts kept.
+    pub kept: u64,
+    /// Alerts refused, because the spool is full or the alert is larger than a frame.
+    pub refused: u64,
+}
+
+impl Spool {
+    /// Opens the spool, or makes one. A damaged file, or one of a later build, is set aside as
+    /// `spool.db.damaged` and a new one begun: a sensor never refuses to start for it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, written or made.
+    pub fn open(path: &Path) -> Result<Self, SpoolError> {
+        match Self::open_checked(path) {
+            Err(error) if error.is_damage() => {
+                Self::set_aside(path, &error)?;
+                Self::open_checked(path)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Moves a damaged spool out of the way, over the one that was set aside before.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub fn set_aside(path: &Path, why: &SpoolError) -> Result<(), SpoolError> {
+        let aside = with_suffix(path, ".damaged");
+        for part in ["", "-wal", "-shm"] {
+            match fs::rename(with_suffix(path, part), with_suffix(&aside, part)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(SpoolError::io(path, &error));
+                }
+                _ => {}
+            }
+        }
+        warn!(
+            "{why}; it is now {} and a new spool begins: alerts that the console had not yet are in there",
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Opens a spool that its daemon has made, without checking it through.
+    ///
+    /// # Errors
+    /// If it is not there, or cannot be read or written.
+    pub fn open_existing(path: &Path) -> Result<Self, SpoolError> {
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    /// Opens the spool beside a daemon that may be writing, to read alone.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read.
+    pub fn open_to_read(path: &Path) -> Result<Self, SpoolError> {
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// The spool's random name, made with it: sequences count within it.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn id(&self) -> Result<String, SpoolError> {
+        self.db
+            .query_row("SELECT id FROM spool", [], |row| row.get(0))
+            .map_err(|error| self.error(&error))
+    }
+
+    /// Keeps alerts, in order, in one commit. An alert that is already there as it is counts as
+    /// kept; one whose revision does not rise (the engine came back from an older snapshot) gets
+    /// the next revision, so that the console does not take it for old.
+    ///
+    /// # Errors
+    /// If the commit fails; then nothing of the batch is kept.
+    pub fn push(&mut self, alerts: &[Alert], room: Room) -> Result<Pushed, SpoolError> {
+        let mut pushed = Pushed::default();
+        self.write(|tx| {
+            for alert in alerts {
+                if push_one(tx, alert, room)? {
+                    pushed.kept += 1;
+                } else {
+                    pushed.refused += 1;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(pushed)
+    }
+
+    /// Up to `limit` pending items after sequence `after`, in order. An item that cannot be read
+    /// is passed over with a line in the log; the acknowledgement of a later one covers it.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn pending(&self, after: u64, limit: usize) -> Result<Vec<frame::Item>, SpoolError> {
+        let after = after.max(self.acknowledged()?);
+        self.items_after(after, limit)
+    }
+
+    /// Up to `limit` items after sequence `after`, pending or not, in order.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn items_after(&self, after: u64, limit: usize) -> Result<Vec<frame::Item>, SpoolError> {
+        self.read_items(
+            "SELECT sequence, body FROM item WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+            after,
+            limit,
+        )
+    }
+
+    /// Up to `limit` items after sequence `after` that are the last word on their alert.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn latest_after(&self, after: u64, limit: usize) -> Result<Vec<frame::Item>, SpoolError> {
+        self.read_items(
+            "SELECT sequence, body FROM item AS mine WHERE sequence > ?1 AND NOT EXISTS
+             (SELECT 1 FROM item WHERE alert = mine.alert AND revision > mine.revision)
+             ORDER BY sequence LIMIT ?2",
+            after,
+            limit,
+        )
+    }
+
+    /// How many items the console has not acknowledged.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn pending_count(&self) -> Result<u64, SpoolError> {
+        // By the index, which is small: the table's pages hold the bodies.
+        self.db
+            .prepare_cached(
+                "SELECT count(*) FROM item INDEXED BY item_alert
+                 WHERE +sequence > (SELECT acknowledged FROM spool)",
+            )
+            .and_then(|mut count| count.query_row([], |row| row.get(0)))
+            .map(unsigned)
+            .map_err(|error| self.error(&error))
+    }
+
+    /// The highest sequence that the console keeps.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn acknowledged(&self) -> Result<u64, SpoolError> {
+        self.db
+            .prepare_cached("SELECT acknowledged FROM spool")
+            .and_then(|mut query| query.query_row([], |row| row.get(0)))
+            .map(unsigned)
+            .map_err(|error| self.error(&error))
+    }
+
+    /// The console keeps everything up to `sequence`.
+    ///
+    /// # Errors
+    /// If the commit fails; then those items are sent again after the next connection.
+    pub fn acknowledge(&mut self, sequence: u64) -> Result<(), SpoolError> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE spool SET acknowledged = max(acknowledged, ?1)")?
+                .execute([signed(sequence.min(last_sequence(tx)?))])
+                .map(drop)
+        })
+    }
+
+    /// Takes over what the console says it keeps of this spool; whether the two agree.
+    ///
+    /// It may keep less than was acknowledged, when its store was restored from a backup: then
+    /// what the history still has is pending again. Where it keeps more than was ever spooled,
+    /// this file was restored: it gets a new id, so that its next items are not taken for those
+    /// which the console has under the same sequences, and the caller must say hello anew.
+    ///
+    /// # Errors
+    /// If the commit fails.
+    pub fn reconcile(&mut self, kept: u64) -> Result<bool, SpoolError> {
+        let mut agree = true;
+        self.write(|tx| {
+            agree = kept <= last_sequence(tx)?;
+            if agree {
+                tx.execute("UPDATE spool SET acknowledged = ?1", [signed(kept)])
+            } else {
+                tx.execute(
+                    "UPDATE spool SET id = lower(hex(randomblob(16))), acknowledged = 0",
+                    [],
+                )
+            }
+            .map(drop)
+        })?;
+        Ok(agree)
+    }
+
+    /// The highest sequence ever given.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn last_sequence(&self) -> Result<u64, SpoolError> {
+        last_sequence(&self.db).map_err(|error| self.error(&error))
+    }
+
+    /// Which file this is: a damaged one is replaced while others have it open.
+    pub fn generation(&self) -> u64 {
+        self.inode
+    }
+
+    /// Whether the file at the path is another by now, or none: somebody removed or replaced it.
+    pub fn is_orphan(&self) -> bool {
+        inode(&self.path).ok() != Some(self.inode)
+    }
+
+    fn open_checked(path: &Path) -> Result<Self, SpoolError> {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(PRIVATE)
+            .open(path)
+            .and_then(|_| adopt(path))
+            .map_err(|error| SpoolError::io(path, &error))?;
+        let mut spool = Self::open_existing(path)?;
+        spool.prepare()?;
+        Ok(spool)
+    }
+
+    fn connect(path: &Path, access: OpenFlags) -> Result<Self, SpoolError> {
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let inode = inode(path).map_err(|error| SpoolError::io(path, &error))?;
+        let db = Connection::open_with_flags(path, flags)
+            .and_then(|db| {
+                db.busy_timeout(PATIENCE)?;
+                db.pragma_update(None, "synchronous", "FULL")?;
+                db.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+                Ok(db)
+            })
+            .map_err(|error| SpoolError::sqlite(path, &error))?;
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+            inode,
+        })
+    }
+
+    /// Makes the tables where there are none, and looks the file through.
+    fn prepare(&mut self) -> Result<(), SpoolError> {
+        let path = self.path.clone();
+        let wrong = |error| SpoolError::sqlite(&path, &error);
+        self.db
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(wrong)?;
+        let layout = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));
+        if layout(&self.db).map_err(wrong)? == 0_i64 {
+            self.write(|tx| tx.execute_batch(TABLES))?;
+        }
+        let found: i64 = layout(&self.db).map_err(wrong)?;
+        if found != LAYOUT {
+            return Err(SpoolError::damaged(
+                &path,
+                &format!("its layout is {found}, and this build knows {LAYOUT}"),
+            ));
+        }
+        let verdict: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(wrong)?;
+        if verdict != "ok" {
+            return Err(SpoolError::damaged(&path, &verdict));
+        }
+        self.id().map(drop)
+    }
+
+    fn write(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), SpoolError> {
+        self.db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|tx| {
+                work(&tx)?;
+                tx.commit()
+            })
+            .map_err(|error| self.error(&error))
+    }
+
+    fn read_items(
+        &self,
+        query: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<frame::Item>, SpoolError> {
+        let rows: rusqlite::Result<Vec<(i64, Vec<u8>)>> =
+            self.db.prepare_cached(query).and_then(|mut query| {
+                query
+                    .query_map((signed(after), limit as i64), |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?
+                    .collect()
+            });
+        let items = rows.map_err(|error| self.error(&error))?.into_iter();
+        Ok(items
+            .filter_map(|(sequence, body)| {
+                let sequence = unsigned(sequence);
+                match ciborium::from_reader(body.as_slice()) {
+                    Ok(alert) => Some(frame::Item { sequence, alert }),
+                    Err(error) => {
+                        warn!(
+                            "item {sequence} of the spool {} is unreadable and passed over: {error}",
+                            self.path.display()
+                        );
+                        None
+                    }
+                }
+            })
+            .collect())
+    }
+
+    fn error(&self, error: &rusqlite::Error) -> SpoolError {
+        SpoolError::sqlite(&self.path, error)
+    }
+}
+
+/// Whether the alert was kept.
+fn push_one(tx: &Transaction<'_>, alert: &Alert, room: Room) -> rusqlite::Result<bool> {
+    let highest = highest_revision(tx, alert.id)?;
+    let renumbered;
+    let alert = match highest {
+        Some((revision, body)) if i64::from(alert.revision) <= revision => {
+            let next = Alert {
+                revision: u32::try_from(revision).unwrap_or(u32::MAX),
+                ..alert.clone()
+            };
+            if encode(&next) == body {
+                return Ok(true);
+            }
+            renumbered = Alert {
+                revision: next.revision.saturating_add(1),
+                ..next
+            };
+            &renumbered
+        }
+        _ => alert,
+    };
+    let body = encode(alert);
+    if body.len() > MAX_BODY {
+        return Ok(false);
+    }
+    tx.prepare_cached("INSERT INTO item (alert, revision, body) VALUES (?1, ?2, ?3)")?
+        .execute((alert.id.bytes(), alert.revision, body))?;
+    let sequence = tx.last_insert_rowid();
+    if room.make(tx, sequence)? {
+        return Ok(true);
+    }
+    tx.prepare_cached("DELETE FROM item WHERE sequence = ?1")?
+        .execute([sequence])?;
+    Ok(false)
+}
+
+fn highest_revision(
+    tx: &Transaction<'_>,
+    alert: AlertId,
+) -> rusqlite::Result<Option<(i64, Vec<u8>)>> {
+    tx.prepare_cached(
+        "SELECT revision, body FROM item WHERE alert = ?1 ORDER BY revision DESC LIMIT 1",
+    )?
+    .query_row([alert.bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+    .optional()
+}
+
+fn last_sequence(db: &Connection) -> rusqlite::Result<u64> {
+    // Absent before the first item.
+    db.query_row(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'item'",
+        [],
+        |row| row.get(0),
+    )
+    .optional()
+    .map(|last| unsigned(last.unwrap_or(0)))
+}
+
+fn encode(alert: &Alert) -> Vec<u8> {
+    let mut body = Vec::new();
+    // Writing to memory cannot fail, and no field of an alert is beyond CBOR.
+    ciborium::into_writer(alert, &mut body).expect("CBOR into memory");
+    body
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    fs::metadata(path).map(|found| found.ino())
+}
+
+/// SQLite's integers are signed; sequences start at 1 and never come near the end.
+fn signed(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+fn unsigned(sequence: i64) -> u64 {
+    u64::try_from(sequence).unwrap_or(0)
+}
