@@ -79,6 +79,12 @@ pub(crate) fn sensor_egress(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
+/// Returns at once: what the cost of the others is measured against.
+#[xdp(frags)]
+pub(crate) fn baseline(_: XdpContext) -> u32 {
+    XDP_PASS
+}
+
 /// Counts the frame, and copies it if the filter chooses it.
 #[inline(always)]
 fn inspect<C: EbpfContext, F: KernelFrame>(ctx: &C, frame: &F) {

@@ -2,7 +2,10 @@
 //!
 //! Both stand behind [`Source`], so nothing above this folder knows the difference.
 
+pub mod attach;
 pub mod file;
+pub mod kernel;
+pub mod ring;
 
 use std::time::Duration;
 
