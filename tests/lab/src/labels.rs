@@ -17,7 +17,8 @@ const HEADER: &str = "\
 # `controllers` is what a sensor's configuration names as domain controllers while it watches; `dc` is
 # the address behind which a player puts the sensor. Each `expected` alert must be raised, with this
 # source, this account where one is given, and these names among its targets; any other alert is a
-# false alarm. No `expected` means silence.
+# false alarm. No `expected` means silence. The ciphertext of sealed DCE/RPC replies is blanked to
+# zeros, so that the files stay small; all else is as it was on the wire.
 ";
 
 /// All labels.

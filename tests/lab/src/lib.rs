@@ -1,5 +1,6 @@
 //! A real domain on one machine.
 pub mod accounts;
+mod blank;
 mod capture;
 mod domain;
 mod host;
@@ -13,6 +14,7 @@ pub mod scenes;
 mod spawner;
 pub mod tools;
 
+pub use blank::blank_sealed_replies;
 pub use capture::{Capture, Packet};
 pub use domain::Controller;
 pub use host::{Host, PRIVATE};

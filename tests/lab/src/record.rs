@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::blank::blank_sealed_replies;
 use crate::capture::Capture;
 use crate::lab::Lab;
 use crate::labels::{Label, Labels};
@@ -31,10 +32,11 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
     let recorder = Recorder::start(lab.network(), &raw)?;
     scene.play(lab)?;
     recorder.stop()?;
-    let capture = Capture::load(&raw)?;
+    let mut capture = Capture::load(&raw)?;
     if capture.packets.is_empty() {
         bail!("nothing was captured of {}", scene.name);
     }
+    blank_sealed_replies(&mut capture);
     let target = folder.join(&label.file);
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
@@ -45,6 +47,10 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
     labels.save(folder)?;
     Ok(label)
 }
+
+/// tcpdump's buffer. In immediate mode it has one slot of the largest frame's size for each packet:
+/// the default of 2 MiB holds eight packets, and a directory's replication loses some.
+const BUFFER_KIB: &str = "131072";
 
 /// A capture that runs on the bridge.
 #[derive(Debug)]
@@ -65,12 +71,12 @@ impl Recorder {
                 BRIDGE,
                 "-s",
                 "0",
+                "-B",
+                BUFFER_KIB,
                 "--immediate-mode",
                 "-U",
-                "-Z",
-                "root",
             ])
-            .args(["--time-stamp-precision=nano", "-w"])
+            .args(["-Z", "root", "--time-stamp-precision=nano", "-w"])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
