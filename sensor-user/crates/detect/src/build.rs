@@ -1,0 +1,305 @@
+//! Activities for tests, as a decoder would make them from real clients and tools.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+
+use goshawk_model::kerberos::{
+    Answer, ApExchange, AsExchange, AsRequest, Carrier, TgsExchange, TgsRequest, Ticket, padata,
+};
+use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall};
+use goshawk_model::{
+    Account, Activity, Confidence, Digest, Flow, Host, Kind, Outcome, Timestamp, Transport,
+};
+
+/// What Windows 10 and later offer.
+pub(crate) const FULL: &[i32] = &[18, 17, 23, 24, -135, 3];
+pub(crate) const AES: i32 = 18;
+pub(crate) const RC4: i32 = 23;
+/// 2026-03-01T10:00:00Z.
+const MORNING: u64 = 1_772_359_200;
+
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_parts(MORNING + seconds, 0)
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+pub(crate) fn ticket(service: &str, name: &str) -> Ticket {
+    sealed(service, name, AES)
+}
+
+pub(crate) fn sealed(service: &str, name: &str, etype: i32) -> Ticket {
+    Ticket {
+        id: Digest::of(&[b"ticket", name.as_bytes()]),
+        service: format!("{service}@CORP.EXAMPLE").into(),
+        etype,
+        kvno: Some(2),
+        length: 1_100,
+    }
+}
+
+pub(crate) fn tgt(name: &str) -> Ticket {
+    ticket("krbtgt/CORP.EXAMPLE", name)
+}
+
+pub(crate) fn issued(ticket: Ticket, reply_etype: i32) -> Answer {
+    Answer::Issued {
+        ticket,
+        reply_etype,
+    }
+}
+
+/// A domain controller that is asked things, and the clock on the wall.
+pub(crate) struct Net {
+    dc: IpAddr,
+    time: Cell<Timestamp>,
+    made: Cell<u64>,
+}
+
+impl Default for Net {
+    fn default() -> Self {
+        Self::at("10.0.0.1")
+    }
+}
+
+impl Net {
+    pub(crate) fn at(dc: &str) -> Self {
+        Self {
+            dc: ip(dc),
+            time: Cell::new(at(0)),
+            made: Cell::new(0),
+        }
+    }
+
+    /// The time of what is made from here on, seconds.
+    pub(crate) fn clock(&self, seconds: u64) -> &Self {
+        self.time.set(at(seconds));
+        self
+    }
+
+    /// Lets `millis` pass.
+    pub(crate) fn pass(&self, millis: u64) -> &Self {
+        self.time
+            .set(self.time.get() + std::time::Duration::from_millis(millis));
+        self
+    }
+
+    pub(crate) fn activity(&self, from: &str, outcome: Outcome, kind: Kind) -> Activity {
+        self.made.set(self.made.get() + 1);
+        let client = ip(from);
+        Activity {
+            id: Digest::of(&[
+                self.dc.to_string().as_bytes(),
+                &self.made.get().to_be_bytes(),
+            ]),
+            time: self.time.get(),
+            sensor: "sensor".into(),
+            flow: Flow {
+                transport: Transport::Tcp,
+                client: SocketAddr::new(client, 50_000),
+                server: SocketAddr::new(self.dc, 88),
+            },
+            actor: None,
+            client: Host::from(client),
+            server: Host::from(self.dc),
+            outcome,
+            confidence: Confidence::High,
+            kind,
+        }
+    }
+
+    fn nonce(&self) -> (u32, Digest) {
+        let made = self.made.get();
+        let digest = Digest::of(&[
+            self.dc.to_string().as_bytes(),
+            b"request",
+            &made.to_be_bytes(),
+        ]);
+        (made as u32, digest)
+    }
+
+    /// An AS exchange with everything said.
+    pub(crate) fn ask(
+        &self,
+        account: &str,
+        from: &str,
+        service: &str,
+        (etypes, padata): (&[i32], &[i32]),
+        answer: Answer,
+    ) -> Activity {
+        let (nonce, digest) = self.nonce();
+        let outcome = outcome(&answer);
+        let kind = Kind::As(AsExchange {
+            request: Some(AsRequest {
+                kdc_options: 0x4081_0010,
+                etypes: etypes.to_vec(),
+                padata: padata.to_vec(),
+                netbios_addresses: Vec::new(),
+                nonce,
+                digest,
+            }),
+            client: Some(Account::new(account, "CORP.EXAMPLE")),
+            service: Some(format!("{service}@CORP.EXAMPLE").into()),
+            answer,
+        });
+        self.activity(from, outcome, kind)
+    }
+
+    /// A first ticket, asked for without proof.
+    pub(crate) fn unproved(
+        &self,
+        account: &str,
+        from: &str,
+        etypes: &[i32],
+        answer: Answer,
+    ) -> Activity {
+        self.ask(
+            account,
+            from,
+            "krbtgt/CORP.EXAMPLE",
+            (etypes, &[128]),
+            answer,
+        )
+    }
+
+    /// A logon: the proof, and the ticket.
+    pub(crate) fn logon(&self, account: &str, from: &str, name: &str) -> Activity {
+        let proof = (FULL, &[padata::ENC_TIMESTAMP, 128][..]);
+        let answer = issued(tgt(name), AES);
+        self.ask(account, from, "krbtgt/CORP.EXAMPLE", proof, answer)
+    }
+
+    /// A first ticket refused; a wrong password is answered to a proof, all else to a request
+    /// without.
+    pub(crate) fn refused(&self, account: &str, from: &str, code: i32) -> Activity {
+        let padata: &[i32] = if code == 24 {
+            &[padata::ENC_TIMESTAMP, 128]
+        } else {
+            &[128]
+        };
+        let answer = Answer::Refused(code);
+        self.ask(account, from, "krbtgt/CORP.EXAMPLE", (FULL, padata), answer)
+    }
+
+    /// A TGS exchange with everything said.
+    pub(crate) fn tgs(
+        &self,
+        (from, presented): (&str, &str),
+        service: &str,
+        (name_type, etypes): (i32, &[i32]),
+        client: Option<&str>,
+        answer: Answer,
+    ) -> Activity {
+        let (nonce, digest) = self.nonce();
+        let outcome = outcome(&answer);
+        let kind = Kind::Tgs(TgsExchange {
+            request: Some(TgsRequest {
+                presented: Some(tgt(presented)),
+                kdc_options: 0x4081_0000,
+                etypes: etypes.to_vec(),
+                padata: vec![padata::TGS_REQ],
+                name_type,
+                additional: Vec::new(),
+                nonce,
+                digest,
+            }),
+            client: client.map(|name| Account::new(name, "CORP.EXAMPLE")),
+            service: Some(format!("{service}@CORP.EXAMPLE").into()),
+            answer,
+        });
+        self.activity(from, outcome, kind)
+    }
+
+    /// A service ticket in the ordinary way.
+    pub(crate) fn service(
+        &self,
+        account: &str,
+        from: &str,
+        presented: &str,
+        service: &str,
+        name: &str,
+    ) -> Activity {
+        let answer = issued(ticket(service, name), AES);
+        self.tgs((from, presented), service, (2, FULL), Some(account), answer)
+    }
+
+    /// The same under FAST's armour: the reply names no client.
+    pub(crate) fn hidden_service(
+        &self,
+        from: &str,
+        presented: &str,
+        service: &str,
+        name: &str,
+    ) -> Activity {
+        let answer = issued(ticket(service, name), AES);
+        self.tgs((from, presented), service, (2, FULL), None, answer)
+    }
+
+    /// A ticket presented to a service of the controller.
+    pub(crate) fn used(&self, from: &str, ticket: Ticket) -> Activity {
+        let kind = Kind::Ap(ApExchange {
+            ticket,
+            carrier: Carrier::Dcerpc,
+            error: None,
+        });
+        self.activity(from, Outcome::Success, kind)
+    }
+
+    /// A call of `drsuapi`.
+    pub(crate) fn drs(
+        &self,
+        from: &str,
+        opnum: u16,
+        auth: Option<RpcAuth>,
+        outcome: Outcome,
+    ) -> Activity {
+        let fault = (outcome == Outcome::Failure).then_some(0x2105);
+        let kind = Kind::Rpc(RpcCall {
+            interface: Some(DRSUAPI),
+            name: Some("drsuapi".into()),
+            opnum,
+            operation: None,
+            auth,
+            fault,
+            request_bytes: 500,
+            response_bytes: if outcome == Outcome::Success {
+                9_000
+            } else {
+                0
+            },
+        });
+        self.activity(from, outcome, kind)
+    }
+}
+
+/// A sealed Kerberos context.
+pub(crate) fn kerberos(ticket: Ticket) -> Option<RpcAuth> {
+    Some(RpcAuth {
+        auth_type: 9,
+        level: 6,
+        ticket: Some(ticket),
+        ntlm_account: None,
+        workstation: None,
+    })
+}
+
+/// A sealed NTLM context.
+pub(crate) fn ntlm(account: &str) -> Option<RpcAuth> {
+    Some(RpcAuth {
+        auth_type: 10,
+        level: 6,
+        ticket: None,
+        ntlm_account: Some(Account::new(account, "CORP")),
+        workstation: None,
+    })
+}
+
+fn outcome(answer: &Answer) -> Outcome {
+    match answer {
+        Answer::Issued { .. } => Outcome::Success,
+        Answer::Refused(_) => Outcome::Failure,
+        Answer::Unseen => Outcome::Unknown,
+    }
+}

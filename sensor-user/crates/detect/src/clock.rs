@@ -1,0 +1,164 @@
+//! The engine's time: made from the stamps of packets, never running backwards.
+//!
+//! Windows close and tables expire by this clock. A single stamp that is far from all others (a
+//! broken capture card, a packet with a forged timestamp option, a file cut together wrongly) must
+//! expire nothing, so a leap needs two stamps of the same kind that agree. Until the second one
+//! comes, what carries the first is held back: its true place in time is not known yet.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use goshawk_model::{Activity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Stamps up to this far from the clock are believed at once.
+const LEAP: Duration = Duration::from_secs(600);
+
+/// Activities held back while a leap is in doubt; one packet may carry several.
+const MAX_HELD: usize = 64;
+
+/// What an activity's stamp means for the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Placed {
+    /// The activity.
+    pub(crate) activity: Activity,
+    /// Its time, or the clock's if its stamp was not believed.
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Clock {
+    now: Timestamp,
+    began: Option<Timestamp>,
+    /// What stamps lack to the clock, nanoseconds: rises when time was set back.
+    behind: u64,
+    doubted_tick: Option<Timestamp>,
+    doubted_activity: Option<Timestamp>,
+    held: VecDeque<Activity>,
+    /// Stamps that were not believed.
+    disbelieved: u64,
+}
+
+impl Clock {
+    /// The time by which windows close. It rises and never falls.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When the first stamp came.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.began.unwrap_or_default()
+    }
+
+    /// Activities whose stamps no other confirmed.
+    pub(crate) const fn disbelieved(&self) -> u64 {
+        self.disbelieved
+    }
+
+    /// Follows a tick; returns activities that were held back and have their place now.
+    pub(crate) fn tick(&mut self, stamp: Timestamp) -> Vec<Placed> {
+        match self.weigh(stamp, self.doubted_tick) {
+            Weighed::Near => self.release(false),
+            Weighed::Agreed => self.release(true),
+            Weighed::Doubted => {
+                self.doubted_tick = Some(stamp);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Follows an activity; returns those that have their place now, in order.
+    pub(crate) fn place(&mut self, activity: Activity) -> Vec<Placed> {
+        let stamp = activity.time;
+        let mut placed = match self.weigh(stamp, self.doubted_activity) {
+            Weighed::Near if self.held.is_empty() => Vec::new(),
+            Weighed::Near => self.release(false),
+            Weighed::Agreed => self.release(true),
+            Weighed::Doubted => {
+                let full = if self.held.len() >= MAX_HELD {
+                    self.held.pop_front()
+                } else {
+                    None
+                };
+                self.doubted_activity = Some(stamp);
+                self.held.push_back(activity);
+                return full.into_iter().map(|one| self.disbelieve(one)).collect();
+            }
+        };
+        placed.push(Placed {
+            at: stamp,
+            activity,
+        });
+        placed
+    }
+
+    /// No stamp will come any more: what is held back keeps the time it carries.
+    pub(crate) fn finish(&mut self) -> Vec<Placed> {
+        self.release(true)
+    }
+
+    fn weigh(&mut self, stamp: Timestamp, doubted: Option<Timestamp>) -> Weighed {
+        let local = Timestamp::from_nanos(stamp.as_nanos().saturating_add(self.behind));
+        if self.began.is_none() {
+            self.began = Some(local);
+            self.now = local;
+            return Weighed::Near;
+        }
+        if apart(local, self.now) <= LEAP {
+            self.now = self.now.max(local);
+            self.doubted_tick = None;
+            self.doubted_activity = None;
+            return Weighed::Near;
+        }
+        // Equal stamps are one packet's, not two that agree.
+        if doubted.is_none_or(|other| other == stamp || apart(other, stamp) > LEAP) {
+            return Weighed::Doubted;
+        }
+        if local > self.now {
+            self.now = local;
+        } else {
+            self.behind = self.now.as_nanos().saturating_sub(stamp.as_nanos());
+        }
+        self.doubted_tick = None;
+        self.doubted_activity = None;
+        Weighed::Agreed
+    }
+
+    fn release(&mut self, believed: bool) -> Vec<Placed> {
+        let held = std::mem::take(&mut self.held);
+        held.into_iter()
+            .map(|activity| {
+                if believed {
+                    Placed {
+                        at: activity.time,
+                        activity,
+                    }
+                } else {
+                    self.disbelieve(activity)
+                }
+            })
+            .collect()
+    }
+
+    fn disbelieve(&mut self, activity: Activity) -> Placed {
+        self.disbelieved += 1;
+        Placed {
+            at: Timestamp::from_nanos(self.now.as_nanos().saturating_sub(self.behind)),
+            activity,
+        }
+    }
+}
+
+enum Weighed {
+    /// Close to the clock.
+    Near,
+    /// Far, and confirmed by another: the clock leapt.
+    Agreed,
+    /// Far, and alone.
+    Doubted,
+}
+
+fn apart(a: Timestamp, b: Timestamp) -> Duration {
+    a.max(b).since(a.min(b))
+}

@@ -1,0 +1,193 @@
+//! The detections: one file each, all of one shape.
+//!
+//! A detection's file opens with what the attack does, what is seen of it on the wire, and what
+//! looks like it without being one. It holds one [`Description`] and one small state machine that
+//! implements [`Detection`]. To add one: write its file after the model of the shortest
+//! (`dcsync.rs`), and add a line to [`Detections`], its two lists and [`CATALOGUE`].
+
+mod dcsync;
+pub(crate) mod services;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use goshawk_model::kerberos::padata;
+use goshawk_model::{Activity, Digest, Evidence};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::{Campaign, CampaignStats, Campaigns, Judgement, Story};
+use crate::description::Description;
+use crate::engine::Output;
+use crate::scene::Scene;
+use crate::table::TableStats;
+
+/// A rule: activities in, campaigns recorded.
+pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
+    /// What groups events into one campaign; its text is part of the alert's identity.
+    type Key: Ord + Clone + Display + Serialize + DeserializeOwned;
+    /// What is remembered of a campaign beside its events, to judge it and to tell of it.
+    type Facts: Default + Serialize + DeserializeOwned;
+
+    /// What it says about itself.
+    const DESCRIPTION: &'static Description;
+
+    /// Looks at one activity.
+    fn observe(
+        &mut self,
+        activity: &Activity,
+        scene: &Scene<'_>,
+        campaigns: &mut Campaigns<Self::Key, Self::Facts>,
+    );
+
+    /// Time has passed: decides what waited for it and forgets what is too old.
+    fn tick(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Self::Key, Self::Facts>);
+
+    /// Nothing more will come: decides what still waits.
+    fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Self::Key, Self::Facts>) {
+        self.tick(scene, campaigns);
+    }
+
+    /// How bad a campaign is, and how likely; asked at every event, so it is cheap.
+    fn judge(campaign: &Campaign<Self::Facts>, scene: &Scene<'_>) -> Judgement;
+
+    /// What to tell people about it; asked only when it is told.
+    fn tell(campaign: &Campaign<Self::Facts>, scene: &Scene<'_>) -> Story;
+
+    /// The techniques it shows.
+    fn techniques(_campaign: &Campaign<Self::Facts>) -> &'static [&'static str] {
+        Self::DESCRIPTION.techniques
+    }
+
+    /// Its bounded tables.
+    fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>);
+}
+
+/// Every detection's description, by number.
+pub(crate) const CATALOGUE: &[Description] = &[dcsync::DESCRIPTION];
+
+/// Every detection, with its state. The fields' names are those in a snapshot.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Detections {
+    dcsync: Running<dcsync::DcSync>,
+}
+
+impl Detections {
+    pub(crate) fn each(&mut self) -> [&mut dyn Run; 1] {
+        [&mut self.dcsync]
+    }
+
+    pub(crate) fn all(&self) -> [&dyn Run; 1] {
+        [&self.dcsync]
+    }
+}
+
+/// A rule with its campaigns.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "", default)]
+pub(crate) struct Running<D: Detection> {
+    rule: D,
+    campaigns: Campaigns<D::Key, D::Facts>,
+}
+
+impl<D: Detection> Default for Running<D> {
+    fn default() -> Self {
+        Self {
+            rule: D::default(),
+            campaigns: Campaigns::default(),
+        }
+    }
+}
+
+/// What the engine does with every detection alike.
+pub(crate) trait Run {
+    fn observe(&mut self, activity: &Activity, scene: &Scene<'_>, out: &mut Vec<Output>);
+    fn tick(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>);
+    fn finish(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>);
+    fn stats(&self, into: &mut BTreeMap<&'static str, TableStats>) -> (u16, usize, CampaignStats);
+}
+
+impl<D: Detection> Run for Running<D> {
+    fn observe(&mut self, activity: &Activity, scene: &Scene<'_>, out: &mut Vec<Output>) {
+        self.rule.observe(activity, scene, &mut self.campaigns);
+        self.campaigns.settle::<D>(scene, out);
+    }
+
+    fn tick(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>) {
+        self.rule.tick(scene, &mut self.campaigns);
+        self.campaigns.settle::<D>(scene, out);
+        self.campaigns.sweep::<D>(scene, out);
+    }
+
+    fn finish(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>) {
+        self.rule.finish(scene, &mut self.campaigns);
+        self.campaigns.settle::<D>(scene, out);
+        self.campaigns.close_all::<D>(scene, out);
+    }
+
+    fn stats(&self, into: &mut BTreeMap<&'static str, TableStats>) -> (u16, usize, CampaignStats) {
+        self.rule.tables(into);
+        (
+            D::DESCRIPTION.external_id,
+            self.campaigns.open_count(),
+            self.campaigns.stats(),
+        )
+    }
+}
+
+/// Whether an AS-REQ with these pre-authentication elements shows that its sender knows the
+/// account's secret, or may show it under FAST's armour.
+pub(crate) fn proves_identity(padata: &[i32]) -> bool {
+    padata.iter().any(|&kind| {
+        matches!(
+            kind,
+            padata::ENC_TIMESTAMP
+                | padata::PK_AS_REQ_OLD
+                | padata::PK_AS_REQ
+                | padata::FX_FAST
+                | padata::ENCRYPTED_CHALLENGE
+                | padata::SPAKE
+        )
+    })
+}
+
+/// An activity in words.
+fn evidence(activity: &Activity, detail: String) -> Evidence {
+    Evidence {
+        time: activity.time,
+        activity: activity.id,
+        detail,
+    }
+}
+
+/// An activity kept for evidence until its detection is convinced; words are made only then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// By the engine's clock.
+    now: goshawk_model::Timestamp,
+    /// The engine's time of the activity.
+    at: goshawk_model::Timestamp,
+    /// The packet's stamp.
+    time: goshawk_model::Timestamp,
+    activity: Digest,
+}
+
+impl Mark {
+    fn new(activity: &Activity, scene: &Scene<'_>) -> Self {
+        Self {
+            now: scene.now,
+            at: scene.at,
+            time: activity.time,
+            activity: activity.id,
+        }
+    }
+
+    fn evidence(&self, detail: String) -> Evidence {
+        Evidence {
+            time: self.time,
+            activity: self.activity,
+            detail,
+        }
+    }
+}

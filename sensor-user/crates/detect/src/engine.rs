@@ -1,0 +1,222 @@
+//! The engine: takes inputs in the order of their time, and tells what it found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use goshawk_model::{Activity, Alert, Coverage, Gap, Timestamp};
+
+use crate::campaign::CampaignStats;
+use crate::clock::Placed;
+use crate::description::Description;
+use crate::detections::CATALOGUE;
+use crate::scene::Scene;
+use crate::settings::Settings;
+use crate::snapshot::{self, RestoreError, State};
+use crate::table::TableStats;
+
+/// Windows are looked after when the clock has advanced by this much.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Something for the engine to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Somebody did something.
+    Activity(Activity),
+    /// For a while, activities may have been missed.
+    Gap(Gap),
+    /// A controller's traffic is seen from a moment on.
+    Coverage(Coverage),
+    /// Time passes, also in silence.
+    Tick(Timestamp),
+}
+
+/// Something that the engine tells. The alert with the highest revision is the truth.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A campaign was found; revision 1.
+    Raised(Alert),
+    /// More is known of it.
+    Updated(Alert),
+    /// It is over; the revision is higher than before only if something changed since.
+    Closed(Alert),
+}
+
+impl Output {
+    /// The alert in its present state.
+    pub const fn alert(&self) -> &Alert {
+        match self {
+            Self::Raised(alert) | Self::Updated(alert) | Self::Closed(alert) => alert,
+        }
+    }
+}
+
+/// Finds attacks in activities.
+///
+/// The same inputs give the same outputs. Memory is bounded by constants and
+/// [`Limits`](crate::Limits), whatever comes in.
+pub struct Engine {
+    settings: Settings,
+    state: State,
+}
+
+/// What an engine holds and what it had to let go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Activities observed.
+    pub activities: u64,
+    /// Activities whose time no other confirmed.
+    pub disbelieved_times: u64,
+    /// Every bounded table.
+    pub tables: BTreeMap<&'static str, TableStats>,
+    /// Campaigns open, per detection.
+    pub open: BTreeMap<u16, usize>,
+    /// What became of findings, per detection.
+    pub campaigns: BTreeMap<u16, CampaignStats>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            state: State::default(),
+        }
+    }
+
+    /// Takes the next input; inputs come in the order of their time.
+    pub fn observe(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Activity(activity) => {
+                self.state.activities += 1;
+                let placed = self.state.clock.place(activity);
+                self.take(placed, &mut out);
+            }
+            Input::Tick(stamp) => {
+                let placed = self.state.clock.tick(stamp);
+                self.take(placed, &mut out);
+            }
+            Input::Gap(gap) => self.state.knowledge.watch.gap(gap),
+            Input::Coverage(coverage) => {
+                let now = self.state.clock.now();
+                self.state.knowledge.watch.cover(coverage, now);
+            }
+        }
+        out
+    }
+
+    /// Nothing more will come: windows close, and open campaigns are told in their final state.
+    pub fn finish(&mut self) -> Vec<Output> {
+        let mut out = Vec::new();
+        let placed = self.state.clock.finish();
+        self.take(placed, &mut out);
+        let (scene, detections) = self.scene(self.state.clock.now(), false);
+        for detection in detections.each() {
+            detection.finish(&scene, &mut out);
+        }
+        out
+    }
+
+    /// Everything the engine knows and works on, to be restored after a restart.
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(&self.state)
+    }
+
+    /// Takes up what [`snapshot`](Self::snapshot) wrote, in this or an older version.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are damaged, no snapshot, or of a later version; the engine is unchanged then.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.state = snapshot::read(bytes)?;
+        Ok(())
+    }
+
+    /// Replaces the settings; what is open and known stays.
+    pub fn reload(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Baselines still being learned: the detection's title, and until when.
+    pub fn learning(&self) -> Vec<(String, Timestamp)> {
+        let (now, began) = (self.state.clock.now(), self.state.clock.began());
+        CATALOGUE
+            .iter()
+            .filter(|_| self.settings.learning.enabled)
+            .filter_map(|one| Some((one.title.to_owned(), began + one.learning?)))
+            .filter(|(_, until)| *until > now)
+            .collect()
+    }
+
+    /// How full everything is, and what was let go.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            activities: self.state.activities,
+            disbelieved_times: self.state.clock.disbelieved(),
+            ..Stats::default()
+        };
+        self.state.knowledge.tables(&mut stats.tables);
+        for detection in self.state.detections.all() {
+            let (id, open, campaigns) = detection.stats(&mut stats.tables);
+            stats.open.insert(id, open);
+            stats.campaigns.insert(id, campaigns);
+        }
+        stats
+    }
+
+    /// Every detection's description of itself, by number.
+    pub const fn catalogue() -> &'static [Description] {
+        CATALOGUE
+    }
+
+    fn take(&mut self, placed: Vec<Placed>, out: &mut Vec<Output>) {
+        self.sweep(out);
+        for Placed { activity, at } in placed {
+            let now = self.state.clock.now();
+            let repeated = self
+                .state
+                .knowledge
+                .learn(&activity, at, now, &self.settings);
+            let (mut scene, detections) = self.scene(at, repeated);
+            scene.at = at;
+            for detection in detections.each() {
+                detection.observe(&activity, &scene, out);
+            }
+        }
+    }
+
+    /// Lets windows close that the clock has passed.
+    fn sweep(&mut self, out: &mut Vec<Output>) {
+        let now = self.state.clock.now();
+        if self.state.swept + SWEEP_EVERY > now {
+            return;
+        }
+        self.state.swept = now;
+        self.state.knowledge.expire(now);
+        let (scene, detections) = self.scene(now, false);
+        for detection in detections.each() {
+            detection.tick(&scene, out);
+        }
+    }
+
+    fn scene(
+        &mut self,
+        at: Timestamp,
+        repeated: bool,
+    ) -> (Scene<'_>, &mut crate::detections::Detections) {
+        let State {
+            clock,
+            knowledge,
+            detections,
+            ..
+        } = &mut self.state;
+        let scene = Scene {
+            now: clock.now(),
+            at,
+            repeated,
+            knowledge,
+            settings: &self.settings,
+        };
+        (scene, detections)
+    }
+}

@@ -1,0 +1,295 @@
+//! What machines are called, and who logged on from them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use goshawk_model::kerberos::{Answer, ApExchange};
+use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Tickets;
+use crate::detections::services::Service;
+use crate::table::{Table, TableStats};
+
+/// Machines remembered.
+const HOSTS: usize = 65_536;
+/// Accounts remembered per machine.
+const ACCOUNTS: usize = 64;
+/// A machine's address is good for as long as a DHCP lease usually is.
+const FORGET: Duration = Duration::from_secs(8 * 24 * 3600);
+/// An account that logged on this recently is thought to be there still.
+const RECENT: Duration = Duration::from_secs(3600);
+
+/// What is known of one address.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct HostFact {
+    name: Option<Box<str>>,
+    /// High: the machine proved it. Medium: it said so. Low: it said so and then otherwise, as
+    /// several machines behind one address do.
+    certainty: Option<Confidence>,
+    /// Accounts that logged on from here, the latest last.
+    accounts: Vec<(Account, Timestamp)>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Hosts {
+    facts: Table<IpAddr, HostFact, HOSTS>,
+    /// Names that were proved → where: a service of that name accepted a ticket there, or else its
+    /// account logged on from there first. A stolen account that logs on elsewhere moves nothing.
+    addresses: Table<Box<str>, IpAddr, HOSTS>,
+}
+
+impl Hosts {
+    pub(super) fn name(&self, ip: IpAddr) -> Option<(&str, Confidence)> {
+        let fact = self.facts.get(&ip)?;
+        Some((fact.name.as_deref()?, fact.certainty?))
+    }
+
+    /// Where the machine called `name` is, as far as it was proved.
+    pub(crate) fn address(&self, name: &str) -> Option<IpAddr> {
+        self.addresses.get(name).copied()
+    }
+
+    /// The one account that logged on from `ip` lately: the only person, or else the only machine.
+    pub(super) fn only_account(&self, ip: IpAddr, now: Timestamp) -> Option<&Account> {
+        let one = |machine: bool| {
+            let mut recent = self
+                .logons(ip, now - RECENT)
+                .filter(move |account| account.is_machine() == machine);
+            (recent.next(), recent.next())
+        };
+        match one(false) {
+            (Some(person), None) => Some(person),
+            (None, None) => match one(true) {
+                (Some(machine), None) => Some(machine),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Accounts that logged on from `ip` at or after `since`.
+    pub(crate) fn logons(&self, ip: IpAddr, since: Timestamp) -> impl Iterator<Item = &Account> {
+        self.facts
+            .get(&ip)
+            .into_iter()
+            .flat_map(|fact| &fact.accounts)
+            .filter(move |(_, last)| *last >= since)
+            .map(|(account, _)| account)
+    }
+
+    pub(super) fn learn(&mut self, activity: &Activity, tickets: &Tickets, now: Timestamp) {
+        let (client, server) = (activity.client.ip, activity.server.ip);
+        for host in [&activity.client, &activity.server] {
+            if let Some(name) = &host.name {
+                self.called(host.ip, name, Confidence::Medium, now);
+            }
+        }
+        match &activity.kind {
+            Kind::As(exchange) => {
+                let Some(request) = &exchange.request else {
+                    return;
+                };
+                if let Some(name) = request.netbios_addresses.first() {
+                    self.called(client, name, Confidence::Medium, now);
+                }
+                let proved = crate::detections::proves_identity(&request.padata);
+                if proved
+                    && matches!(exchange.answer, Answer::Issued { .. })
+                    && let Some(account) = &exchange.client
+                {
+                    self.logged_on(client, account, now);
+                }
+            }
+            Kind::Tgs(exchange) => {
+                let presented = exchange.request.as_ref().and_then(|r| r.presented.as_ref());
+                if matches!(exchange.answer, Answer::Issued { .. })
+                    && let Some(account) = presented.and_then(|p| tickets.get(p)?.owner.as_ref())
+                {
+                    self.logged_on(client, account, now);
+                }
+            }
+            Kind::Ap(ApExchange { ticket, .. }) if activity.outcome == Outcome::Success => {
+                self.served(server, &ticket.service, now);
+            }
+            Kind::Rpc(call) => {
+                let Some(auth) = &call.auth else { return };
+                if let Some(ticket) = &auth.ticket
+                    && activity.outcome == Outcome::Success
+                {
+                    self.served(server, &ticket.service, now);
+                }
+                if let Some(name) = &auth.workstation {
+                    self.called(client, name, Confidence::Medium, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        self.facts.expire(now - FORGET);
+        self.addresses.expire(now - FORGET);
+    }
+
+    pub(super) fn stats(&self) -> [(&'static str, TableStats); 2] {
+        [
+            ("hosts", self.facts.stats()),
+            ("host-names", self.addresses.stats()),
+        ]
+    }
+
+    fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
+        let fact = self.facts.touch(ip, now, HostFact::default);
+        if let Some(known) = fact.accounts.iter().position(|(known, _)| known == account) {
+            fact.accounts[known].1 = now;
+            fact.accounts[known..].rotate_left(1);
+        } else {
+            if fact.accounts.len() >= ACCOUNTS {
+                fact.accounts.remove(0);
+            }
+            fact.accounts.push((account.clone(), now));
+        }
+        if let Some(name) = account.name().strip_suffix('$') {
+            let lives = *self.addresses.touch(name.into(), now, || ip);
+            if lives == ip {
+                self.called(ip, name, Confidence::High, now);
+            }
+        }
+    }
+
+    /// A computer's service accepted a ticket made for it: the server is that computer.
+    fn served(&mut self, ip: IpAddr, service: &str, now: Timestamp) {
+        let service = Service::new(service);
+        if !service.belongs_to_computer() {
+            return;
+        }
+        if let Some(instance) = service.instance()
+            && instance.parse::<IpAddr>().is_err()
+        {
+            let short = short(instance);
+            *self
+                .addresses
+                .touch(short.to_lowercase().into(), now, || ip) = ip;
+            self.called(ip, short, Confidence::High, now);
+        }
+    }
+
+    fn called(&mut self, ip: IpAddr, name: &str, certainty: Confidence, now: Timestamp) {
+        let short = short(name);
+        if short.is_empty() || short.len() > 63 {
+            return;
+        }
+        let fact = self.facts.touch(ip, now, HostFact::default);
+        if fact.certainty > Some(certainty) {
+            return;
+        }
+        let same = fact
+            .name
+            .as_deref()
+            .is_some_and(|known| known.eq_ignore_ascii_case(short));
+        if same && certainty < Confidence::High {
+            return;
+        }
+        let contested = !same && fact.name.is_some() && certainty < Confidence::High;
+        if !same {
+            fact.name = Some(short.to_lowercase().into());
+        }
+        fact.certainty = Some(if contested {
+            Confidence::Low
+        } else {
+            certainty
+        });
+        if certainty == Confidence::High {
+            *self
+                .addresses
+                .touch(short.to_lowercase().into(), now, || ip) = ip;
+        }
+    }
+}
+
+/// A machine's name without padding, domain, port and whatever else may follow it.
+fn short(name: &str) -> &str {
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    name.split(['.', ':', '/']).next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{Net, at, ip};
+
+    #[test]
+    fn a_machine_account_that_logs_on_proves_the_name() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        let mut logon = net.logon("alice", "10.0.0.7", "tgt-1");
+        logon.client.name = Some("kiosk".into());
+        hosts.learn(&logon, &Tickets::default(), at(1));
+        assert_eq!(
+            hosts.name(ip("10.0.0.7")),
+            Some(("kiosk", Confidence::Medium))
+        );
+        hosts.learn(
+            &net.logon("WS7$", "10.0.0.7", "tgt-2"),
+            &Tickets::default(),
+            at(2),
+        );
+        assert_eq!(hosts.name(ip("10.0.0.7")), Some(("ws7", Confidence::High)));
+        assert_eq!(hosts.address("ws7"), Some(ip("10.0.0.7")));
+        hosts.learn(&logon, &Tickets::default(), at(3));
+        assert_eq!(hosts.name(ip("10.0.0.7")), Some(("ws7", Confidence::High)));
+    }
+
+    #[test]
+    fn two_names_said_for_one_address_are_doubtful() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        for name in ["a", "b"] {
+            let mut logon = net.logon("alice", "10.0.0.7", "tgt-1");
+            logon.client.name = Some(name.into());
+            hosts.learn(&logon, &Tickets::default(), at(1));
+        }
+        assert_eq!(hosts.name(ip("10.0.0.7")), Some(("b", Confidence::Low)));
+    }
+
+    #[test]
+    fn the_only_account_is_the_only_person() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        let learn = |hosts: &mut Hosts, account: &str| {
+            hosts.learn(
+                &net.logon(account, "10.0.0.7", account),
+                &Tickets::default(),
+                at(1),
+            );
+        };
+        let only = |hosts: &Hosts, when: u64| hosts.only_account(ip("10.0.0.7"), at(when)).cloned();
+        learn(&mut hosts, "ws7$");
+        assert_eq!(only(&hosts, 2), Some(Account::new("ws7$", "corp.example")));
+        learn(&mut hosts, "alice");
+        assert_eq!(only(&hosts, 2), Some(Account::new("alice", "corp.example")));
+        assert_eq!(only(&hosts, 9000), None, "long ago");
+        learn(&mut hosts, "bob");
+        assert_eq!(only(&hosts, 2), None);
+    }
+
+    #[test]
+    fn holds_no_more_than_its_limits() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        for n in 0..=HOSTS as u32 {
+            let mut logon = net.logon("alice", "10.0.0.7", "tgt");
+            logon.client.ip = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
+            hosts.learn(&logon, &Tickets::default(), at(1));
+        }
+        for n in 0..=ACCOUNTS {
+            let logon = net.logon(&format!("user{n}"), "10.0.0.7", "tgt");
+            hosts.learn(&logon, &Tickets::default(), at(1));
+        }
+        assert_eq!(hosts.stats()[0].1.len, HOSTS);
+        assert_eq!(hosts.logons(ip("10.0.0.7"), at(0)).count(), ACCOUNTS);
+    }
+}

@@ -1,0 +1,93 @@
+//! What detections share: typed, bounded tables filled from every activity.
+//!
+//! Knowledge is updated before the detections look at an activity, so that they see the world with
+//! the activity in it. What was learned only ever adds certainty to a finding or takes some away;
+//! a finding that is certain is never silenced by it.
+
+pub(crate) mod controllers;
+mod hosts;
+mod requests;
+mod tickets;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use controllers::{Controllers, Standing};
+pub(crate) use hosts::Hosts;
+pub(crate) use requests::Requests;
+pub(crate) use tickets::Tickets;
+pub(crate) use watch::Watch;
+
+use crate::settings::Settings;
+use crate::table::TableStats;
+
+/// Everything that detections share.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Knowledge {
+    pub(crate) tickets: Tickets,
+    pub(crate) hosts: Hosts,
+    pub(crate) controllers: Controllers,
+    pub(crate) requests: Requests,
+    pub(crate) watch: Watch,
+}
+
+impl Knowledge {
+    /// Learns from `activity`; returns whether it repeats a request that was already answered so.
+    pub(crate) fn learn(
+        &mut self,
+        activity: &Activity,
+        at: Timestamp,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> bool {
+        self.controllers
+            .learn(activity, &self.tickets, settings, now);
+        self.tickets.learn(activity, at, now);
+        self.hosts.learn(activity, &self.tickets, now);
+        self.requests.learn(activity, now)
+    }
+
+    /// Forgets what is too old to matter.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        self.tickets.expire(now);
+        self.hosts.expire(now);
+        self.requests.expire(now);
+    }
+
+    pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
+        into.insert("tickets", self.tickets.stats());
+        into.insert("requests", self.requests.stats());
+        into.extend(self.hosts.stats());
+        into.extend(self.controllers.stats());
+        into.insert("coverage", self.watch.stats());
+    }
+
+    /// Who asks in `activity`, as far as the ticket presented tells, and whether they proved it.
+    ///
+    /// A ticket's owner is known from where it was issued, also when the reply that is being
+    /// looked at hides its client behind FAST (RFC 6113).
+    pub(crate) fn asker(&self, activity: &Activity) -> Option<&Account> {
+        let presented = match &activity.kind {
+            Kind::Tgs(tgs) => tgs.request.as_ref()?.presented.as_ref()?,
+            Kind::Ap(ap) => &ap.ticket,
+            Kind::Rpc(call) => call.auth.as_ref()?.ticket.as_ref()?,
+            _ => return None,
+        };
+        self.tickets.get(presented)?.owner.as_ref()
+    }
+
+    /// The one account that logged on from `ip` in the last hour; `None` if several did.
+    pub(crate) fn only_account(&self, ip: IpAddr, now: Timestamp) -> Option<&Account> {
+        self.hosts.only_account(ip, now)
+    }
+
+    /// The machine's name and how sure that is.
+    pub(crate) fn name(&self, ip: IpAddr) -> Option<(&str, Confidence)> {
+        self.hosts.name(ip)
+    }
+}

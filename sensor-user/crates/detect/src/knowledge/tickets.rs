@@ -1,0 +1,156 @@
+//! The ticket registry: who a ticket belongs to, who issued it, and when.
+//!
+//! Tickets are known by their sealed part, which looks the same wherever they are carried. A KDC
+//! names the client when it issues one (RFC 4120 5.4.2), unless FAST hides it; then the client is
+//! the owner of the ticket that was presented to get it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use goshawk_model::kerberos::{Answer, OPTION_CNAME_IN_ADDL_TKT, TgsRequest, Ticket, padata};
+use goshawk_model::{Account, Activity, Digest, Kind, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::table::{Table, TableStats};
+
+/// Tickets remembered: a day's worth of a domain of some ten thousand machines.
+const TICKETS: usize = 262_144;
+
+/// A ticket lives ten hours and may be renewed for seven days; beyond it, nobody presents it.
+const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What is known of one ticket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TicketFact {
+    /// Whose it is; `None` when FAST hid that all along.
+    pub(crate) owner: Option<Account>,
+    /// The KDC that issued it.
+    pub(crate) issuer: IpAddr,
+    /// Whether a second machine handed out the same ticket: one of them relays for the other.
+    #[serde(default)]
+    pub(crate) relayed: bool,
+    /// The service it is for, in the wire's case.
+    pub(crate) service: Box<str>,
+    /// When it was issued.
+    pub(crate) issued: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Tickets(Table<Digest, TicketFact, TICKETS>);
+
+impl Tickets {
+    pub(crate) fn get(&self, ticket: &Ticket) -> Option<&TicketFact> {
+        self.0.get(&ticket.id)
+    }
+
+    pub(super) fn learn(&mut self, activity: &Activity, at: Timestamp, now: Timestamp) {
+        let answer = match &activity.kind {
+            Kind::As(exchange) => &exchange.answer,
+            Kind::Tgs(exchange) => &exchange.answer,
+            _ => return,
+        };
+        let Answer::Issued { ticket, .. } = answer else {
+            return;
+        };
+        let issuer = activity.server.ip;
+        if let Some(known) = self.0.get_mut(&ticket.id) {
+            // Whoever is seen first with it made it; a relay comes after.
+            known.relayed |= known.issuer != issuer;
+            return;
+        }
+        let fact = TicketFact {
+            owner: self.owner(&activity.kind).cloned(),
+            issuer,
+            relayed: false,
+            service: ticket.service.clone(),
+            issued: at,
+        };
+        self.0.touch(ticket.id, now, || fact);
+    }
+
+    /// Whose the ticket is that was just issued.
+    fn owner<'a>(&'a self, kind: &'a Kind) -> Option<&'a Account> {
+        match kind {
+            Kind::As(exchange) => named(exchange.client.as_ref()),
+            Kind::Tgs(exchange) => named(exchange.client.as_ref()).or_else(|| {
+                let request = exchange.request.as_ref()?;
+                if on_behalf(request) {
+                    return None;
+                }
+                self.get(request.presented.as_ref()?)?.owner.as_ref()
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        self.0.expire(now - LIFETIME);
+    }
+
+    pub(super) fn stats(&self) -> TableStats {
+        self.0.stats()
+    }
+}
+
+/// Whether the ticket asked for names somebody else than the asker: S4U2self, S4U2proxy
+/// ([MS-SFU] 2.2.1 to 2.2.3).
+pub(crate) fn on_behalf(request: &TgsRequest) -> bool {
+    request.kdc_options & OPTION_CNAME_IN_ADDL_TKT != 0
+        || request
+            .padata
+            .iter()
+            .any(|&kind| matches!(kind, padata::FOR_USER | padata::S4U_X509_USER))
+}
+
+/// The account, unless it is the stand-in for everybody (RFC 8062 3).
+fn named(account: Option<&Account>) -> Option<&Account> {
+    account.filter(|account| account.name() != "wellknown/anonymous")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{Net, at, ip, tgt, ticket};
+
+    #[test]
+    fn an_owner_is_known_through_the_ticket_presented() {
+        let net = Net::default();
+        let mut tickets = Tickets::default();
+        tickets.learn(&net.logon("alice", "10.0.0.7", "tgt-1"), at(1), at(1));
+        let hidden = net.hidden_service("10.0.0.7", "tgt-1", "ldap/dc1.corp.example", "st-1");
+        tickets.learn(&hidden, at(2), at(2));
+        let fact = tickets.get(&ticket("ldap/dc1", "st-1")).expect("known");
+        assert_eq!(fact.owner, Some(Account::new("alice", "corp.example")));
+        assert_eq!(fact.issuer, ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_relay_is_not_an_issuer() {
+        let net = Net::default();
+        let mut tickets = Tickets::default();
+        let logon = net.logon("alice", "10.0.0.7", "tgt-1");
+        tickets.learn(&logon, at(1), at(1));
+        let mut relayed = logon;
+        relayed.server.ip = ip("10.0.0.66");
+        tickets.learn(&relayed, at(1), at(1));
+        let fact = tickets.get(&tgt("tgt-1")).expect("known");
+        assert!(fact.relayed && fact.issuer == ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn holds_no_more_than_its_limit() {
+        let net = Net::default();
+        let mut tickets = Tickets::default();
+        for n in 0..=TICKETS {
+            tickets.learn(
+                &net.logon("alice", "10.0.0.7", &n.to_string()),
+                at(1),
+                at(1),
+            );
+        }
+        assert_eq!(tickets.stats().len, TICKETS);
+        assert_eq!(tickets.stats().evicted, 1);
+        assert!(tickets.get(&tgt("0")).is_none());
+    }
+}
