@@ -52,7 +52,10 @@ pub(crate) fn build() -> Result<PathBuf> {
 
 /// A toolchain that has the source of `core`, by name; `None` if there is none.
 pub(crate) fn rust_source() -> Option<String> {
-    toolchains().into_iter().next().map(|toolchain| toolchain.name)
+    toolchains()
+        .into_iter()
+        .next()
+        .map(|toolchain| toolchain.name)
 }
 
 /// The linker for eBPF objects, if it is in the path or where cargo installs.
@@ -69,7 +72,15 @@ impl Toolchain {
         let mut cargo = Command::new(&self.cargo);
         cargo
             .current_dir(step::root())
-            .args(["build", "--locked", "--release", "-p", "sensor-ebpf", "--bin", "sensor-ebpf"])
+            .args([
+                "build",
+                "--locked",
+                "--release",
+                "-p",
+                "sensor-ebpf",
+                "--bin",
+                "sensor-ebpf",
+            ])
             .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
             .arg(build_folder())
             .env("RUSTC", &self.rustc)
@@ -83,7 +94,12 @@ impl Toolchain {
             }
         }
         // What the cargo that runs this very program tells its children is not meant for another.
-        for variable in ["CARGO", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER"] {
+        for variable in [
+            "CARGO",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTUP_TOOLCHAIN",
+            "RUSTC_WRAPPER",
+        ] {
             cargo.env_remove(variable);
         }
         cargo
@@ -93,9 +109,15 @@ impl Toolchain {
 /// All toolchains that could do it, best first.
 fn toolchains() -> Vec<Toolchain> {
     let mut found = Vec::new();
-    for (name, toolchain) in [("rustup's nightly", Some("+nightly")), ("rustup's default", None)] {
+    for (name, toolchain) in [
+        ("rustup's nightly", Some("+nightly")),
+        ("rustup's default", None),
+    ] {
         let mut rustc = Command::new("rustc");
-        rustc.args(toolchain).args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN");
+        rustc
+            .args(toolchain)
+            .args(["--print", "sysroot"])
+            .env_remove("RUSTUP_TOOLCHAIN");
         let Ok(output) = rustc.output() else { continue };
         let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         // A rustc that does not know "+nightly" is not rustup's, and prints nothing.
@@ -107,7 +129,10 @@ fn toolchains() -> Vec<Toolchain> {
     found.dedup_by(|a, b| a.1 == b.1);
     found
         .into_iter()
-        .filter(|(_, root)| root.join("lib/rustlib/src/rust/library/core/src/lib.rs").is_file())
+        .filter(|(_, root)| {
+            root.join("lib/rustlib/src/rust/library/core/src/lib.rs")
+                .is_file()
+        })
         .map(|(name, root)| Toolchain {
             name: name.to_owned(),
             cargo: root.join("bin/cargo"),
