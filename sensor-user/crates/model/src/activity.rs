@@ -40,6 +40,7 @@ pub type ActivityId = Digest;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kind {
     /// Kerberos: a first ticket asked for.

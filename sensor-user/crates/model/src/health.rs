@@ -41,6 +41,26 @@ pub struct SensorHealth {
 }
 
 impl SensorHealth {
+    /// Of a sensor that has only just begun.
+    pub fn starting(sensor: &str, started: Timestamp) -> Self {
+        Self {
+            sensor: sensor.to_owned(),
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            time: started,
+            started,
+            capture: CaptureHealth::default(),
+            drops: Drops::new(),
+            packets: 0,
+            activities: 0,
+            alerts: 0,
+            messages: BTreeMap::new(),
+            spooled: 0,
+            console: None,
+            problems: Vec::new(),
+            learning: Vec::new(),
+        }
+    }
+
     /// How well the sensor sees: [`Confidence::High`] when nothing is wrong.
     pub fn level(&self) -> Confidence {
         if self.problems.is_empty() {
