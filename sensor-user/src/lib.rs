@@ -4,4 +4,14 @@
 //! `goshawk-detect`. This crate gives them a body: packets from the kernel or from files, threads,
 //! a clock, a configuration, a command line, a spool on disk and a line to the console.
 
+pub mod alerts;
 pub mod capture;
+pub mod config;
+pub mod json;
+pub mod logging;
+pub mod pipeline;
+pub mod privilege;
+pub mod replay;
+pub mod settings;
+pub mod text;
+pub mod uplink;

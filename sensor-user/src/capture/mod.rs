@@ -24,6 +24,17 @@ pub trait Source: Send {
         patience: Duration,
         sink: &mut dyn FnMut(Frame<'_>),
     ) -> anyhow::Result<Progress>;
+
+    /// The last step of the clock since this was asked: the time that it was, and the time that it
+    /// became.
+    fn take_clock_step(&mut self) -> Option<(Timestamp, Timestamp)> {
+        None
+    }
+
+    /// What the source itself lost so far, by name.
+    fn losses(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// How far a source has come.

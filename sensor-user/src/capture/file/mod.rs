@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use goshawk_decode::LinkType;
 use goshawk_model::Timestamp;
 
-pub use merge::Captures;
+pub use merge::{Captures, Problem};
 pub use reader::CaptureFile;
 pub use timeline::Timeline;
 

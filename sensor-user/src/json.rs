@@ -1,0 +1,133 @@
+//! The JSON objects that programs read, one a line (fixed contract).
+
+use std::net::SocketAddr;
+
+use goshawk_decode::Stats;
+use goshawk_model::{
+    Activity, ActivityId, Actor, Alert, Confidence, Drops, Host, Kind, Outcome, Timestamp,
+    Transport,
+};
+use serde::Serialize;
+
+/// An alert as a line.
+#[derive(Serialize)]
+pub struct AlertLine<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    alert: &'a Alert,
+}
+
+impl<'a> From<&'a Alert> for AlertLine<'a> {
+    fn from(alert: &'a Alert) -> Self {
+        Self {
+            kind: "alert",
+            alert,
+        }
+    }
+}
+
+/// An activity as a line. What it was stands under `activity`, since `kind` tells lines apart.
+#[derive(Serialize)]
+pub struct ActivityLine<'a> {
+    kind: &'static str,
+    id: ActivityId,
+    time: Timestamp,
+    sensor: &'a str,
+    transport: Transport,
+    from: SocketAddr,
+    to: SocketAddr,
+    actor: Option<&'a Actor>,
+    client: &'a Host,
+    server: &'a Host,
+    outcome: Outcome,
+    confidence: Confidence,
+    activity: &'a Kind,
+}
+
+impl<'a> From<&'a Activity> for ActivityLine<'a> {
+    fn from(activity: &'a Activity) -> Self {
+        let Activity {
+            id,
+            time,
+            sensor,
+            flow,
+            actor,
+            client,
+            server,
+            outcome,
+            confidence,
+            kind,
+        } = activity;
+        Self {
+            kind: "activity",
+            id: *id,
+            time: *time,
+            sensor,
+            transport: flow.transport,
+            from: flow.client,
+            to: flow.server,
+            actor: actor.as_ref(),
+            client,
+            server,
+            outcome: *outcome,
+            confidence: *confidence,
+            activity: kind,
+        }
+    }
+}
+
+/// What `--stats` says.
+#[derive(Serialize)]
+pub struct StatsLine {
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes captured in them.
+    pub bytes: u64,
+    /// How long it took, seconds of wall time.
+    pub seconds: f64,
+    /// What was lost or skipped, by reason.
+    pub drops: Drops,
+    /// Messages and errors by protocol.
+    pub protocols: std::collections::BTreeMap<&'static str, ProtocolLine>,
+}
+
+/// What one protocol's decoder did.
+#[derive(Serialize)]
+pub struct ProtocolLine {
+    /// Messages decoded.
+    pub messages: u64,
+    /// Messages that could not be.
+    pub errors: u64,
+}
+
+impl StatsLine {
+    /// From what the decoders counted, how often a capture's clock was set back, and how long it
+    /// took.
+    pub fn new(stats: &Stats, clock_steps: u64, seconds: f64) -> Self {
+        let protocols = stats
+            .protocols()
+            .map(|(name, count)| {
+                (
+                    name,
+                    ProtocolLine {
+                        messages: count.messages,
+                        errors: count.errors,
+                    },
+                )
+            })
+            .collect();
+        let drops = stats
+            .drops()
+            .chain([("clock-step", clock_steps)])
+            .filter(|&(_, count)| count > 0)
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect();
+        Self {
+            packets: stats.packets,
+            bytes: stats.bytes,
+            seconds,
+            drops,
+            protocols,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Which worker, and which of its decoders, a packet belongs to.
+
+use goshawk_decode::{Frame, shard};
+
+/// A fixed number of decoders dealt to workers.
+///
+/// A packet's decoder depends on its addresses alone, never on the number of workers; so what is
+/// decoded, and what a bounded table forgets, is the same for one worker and for many.
+#[derive(Clone, Copy, Debug)]
+pub struct Deal {
+    shards: u32,
+    workers: u32,
+}
+
+impl Deal {
+    /// Decoders in a replay.
+    const SHARDS: u32 = 16;
+
+    /// Where one worker has one decoder, since the kernel has dealt the packets.
+    pub const LIVE: Self = Self {
+        shards: 1,
+        workers: 1,
+    };
+
+    /// For a replay with this many workers; more than there are decoders would idle.
+    pub fn replay(workers: usize) -> Self {
+        let workers = u32::try_from(workers)
+            .unwrap_or(u32::MAX)
+            .clamp(1, Self::SHARDS);
+        Self {
+            shards: Self::SHARDS,
+            workers,
+        }
+    }
+
+    /// How many workers there are.
+    pub fn workers(self) -> usize {
+        self.workers as usize
+    }
+
+    /// How many decoders `worker` has.
+    pub fn decoders(self, worker: usize) -> usize {
+        (0..self.shards as usize)
+            .filter(|shard| shard % self.workers() == worker)
+            .count()
+    }
+
+    /// The worker that a packet belongs to.
+    pub fn worker(self, frame: &Frame<'_>) -> usize {
+        (shard(frame, self.shards) % self.workers) as usize
+    }
+
+    /// Which of that worker's decoders it belongs to.
+    pub fn decoder(self, frame: &Frame<'_>) -> usize {
+        if self.shards == 1 {
+            0
+        } else {
+            (shard(frame, self.shards) / self.workers) as usize
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The reader's side: packets dealt to workers in batches.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use goshawk_decode::{Frame, LinkType};
+use goshawk_model::Timestamp;
+
+use crate::capture::file::{Captures, Packet};
+use crate::capture::{Progress, Source};
+use crate::pipeline::deal::Deal;
+
+/// Packets of a batch, at the most.
+const BATCH_PACKETS: usize = 512;
+/// Bytes of a batch, about.
+const BATCH_BYTES: usize = 256 << 10;
+/// Batches that may wait for a worker.
+const BATCHES_IN_FLIGHT: usize = 8;
+/// How often, in packets' time, every worker hears the time: all at the same packet, so that what
+/// expires does not depend on who decodes.
+const TICK: u64 = Duration::from_secs(1).as_nanos() as u64;
+
+/// Deals packets to workers.
+pub(super) struct Dealer {
+    deal: Deal,
+    hands: Vec<(Sender<Batch>, Batch)>,
+    ticked: Timestamp,
+    origin: u64,
+}
+
+/// What one worker is dealt.
+pub(super) struct Hand(Receiver<Batch>);
+
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    packets: Vec<(Timestamp, u64, LinkType, u32, Range<usize>)>,
+    watermark: Timestamp,
+}
+
+/// A dealer, and the hand of each worker.
+pub(super) fn dealer(deal: Deal) -> (Dealer, Vec<Hand>) {
+    let (senders, hands) = (0..deal.workers())
+        .map(|_| bounded(BATCHES_IN_FLIGHT))
+        .map(|(tx, rx)| (tx, Hand(rx)))
+        .unzip::<_, _, Vec<_>, Vec<_>>();
+    let hands_out = senders
+        .into_iter()
+        .map(|sender| (sender, Batch::default()))
+        .collect();
+    (
+        Dealer {
+            deal,
+            hands: hands_out,
+            ticked: Timestamp::ZERO,
+            origin: 0,
+        },
+        hands,
+    )
+}
+
+impl Dealer {
+    /// Deals until the captures end; `first` hears the first packet's time.
+    pub(super) fn deal(mut self, captures: &mut Captures, mut first: impl FnMut(Timestamp)) {
+        let mut packet = Packet::default();
+        while captures.read(&mut packet) {
+            if self.origin == 0 {
+                first(packet.time);
+            }
+            let second = Timestamp::from_nanos(packet.time.as_nanos() / TICK * TICK);
+            if second > self.ticked {
+                self.ticked = second;
+                (0..self.hands.len()).for_each(|worker| self.flush(worker));
+            }
+            self.origin += 1;
+            let frame = Frame {
+                time: packet.time,
+                origin: self.origin,
+                link: packet.link,
+                wire_len: packet.wire_len,
+                data: &packet.data,
+            };
+            let worker = self.deal.worker(&frame);
+            let Some((_, batch)) = self.hands.get_mut(worker) else {
+                continue;
+            };
+            batch.add(&frame);
+            if batch.is_full() {
+                self.flush(worker);
+            }
+        }
+        (0..self.hands.len()).for_each(|worker| self.flush(worker));
+    }
+
+    fn flush(&mut self, worker: usize) {
+        let Some((sender, batch)) = self.hands.get_mut(worker) else {
+            return;
+        };
+        let mut full = std::mem::take(batch);
+        full.watermark = self.ticked;
+        batch.bytes.reserve(BATCH_BYTES);
+        // A worker that is gone has failed, and says so itself.
+        let _ = sender.send(full);
+    }
+}
+
+impl Batch {
+    fn add(&mut self, frame: &Frame<'_>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(frame.data);
+        let range = start..self.bytes.len();
+        self.packets
+            .push((frame.time, frame.origin, frame.link, frame.wire_len, range));
+    }
+
+    fn is_full(&self) -> bool {
+        self.packets.len() >= BATCH_PACKETS || self.bytes.len() >= BATCH_BYTES
+    }
+}
+
+impl Source for Hand {
+    fn poll(
+        &mut self,
+        _patience: Duration,
+        sink: &mut dyn FnMut(Frame<'_>),
+    ) -> anyhow::Result<Progress> {
+        let Ok(batch) = self.0.recv() else {
+            return Ok(Progress::End);
+        };
+        for &(time, origin, link, wire_len, ref range) in &batch.packets {
+            let data = batch.bytes.get(range.clone()).unwrap_or_default();
+            sink(Frame {
+                time,
+                origin,
+                link,
+                wire_len,
+                data,
+            });
+        }
+        Ok(Progress::Upto(batch.watermark))
+    }
+}
