@@ -1,0 +1,193 @@
+//! The layers tied together: frames in, activities out.
+
+mod connection;
+mod table;
+
+use std::sync::Arc;
+
+use etherparse::{IpNumber, TcpSlice, UdpSlice};
+use goshawk_model::{Activity, Timestamp, Transport};
+
+use crate::flow::fragments::Fragments;
+use crate::flow::stream::Segment;
+use crate::flow::{FlowKey, Side};
+use crate::frame::Frame;
+use crate::limits::Limits;
+use crate::link::{self, IpPacket};
+use crate::protocol::kerberos;
+use crate::stats::{Drop, Stats};
+
+use connection::{Flags, Shared};
+use table::Table;
+
+/// Makes activities of the frames of one stream of packets.
+///
+/// What comes out depends on nothing but the frames and ticks that went in, so several decoders
+/// that share the work by [`shard`](crate::shard) give the same activities however they are spread
+/// over threads.
+pub struct Decoder {
+    shared: Shared,
+    fragments: Fragments,
+    table: Table,
+}
+
+/// An activity and its place in the order of all activities: (`activity.time`, `origin`, `sub`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// [`Frame::origin`] of the packet that it came with. For one whose time ran out: of the packet
+    /// that it had begun with.
+    pub origin: u64,
+    /// Which of that packet's activities.
+    pub sub: u32,
+    /// What was done.
+    pub activity: Activity,
+}
+
+/// When and where a packet was captured.
+#[derive(Clone, Copy)]
+struct Stamp {
+    time: Timestamp,
+    origin: u64,
+}
+
+impl Decoder {
+    /// A decoder for what `sensor` captures.
+    pub fn new(sensor: Arc<str>, limits: Limits) -> Self {
+        Self {
+            shared: Shared::new(sensor, limits),
+            fragments: Fragments::new(),
+            table: Table::new(),
+        }
+    }
+
+    /// Takes a packet; what it completes is appended to `out`.
+    pub fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<Decoded>) {
+        let Shared {
+            stats, limits, sub, ..
+        } = &mut self.shared;
+        *sub = 0;
+        stats.packets += 1;
+        stats.bytes += u64::from(frame.wire_len);
+        if (frame.wire_len as usize) > frame.data.len() {
+            stats.drop(Drop::CutPacket);
+        }
+        let packet = match link::ip_packet(frame) {
+            Ok(packet) => packet,
+            Err(reason) => {
+                stats.drop(reason);
+                return;
+            }
+        };
+        let stamp = Stamp {
+            time: frame.time,
+            origin: frame.origin,
+        };
+        let Some(fragment) = packet.fragment else {
+            self.datagram(&packet, stamp, out);
+            return;
+        };
+        let whole = self
+            .fragments
+            .add(&packet, fragment, frame.time, limits, stats);
+        if let Some(payload) = whole {
+            let packet = IpPacket {
+                payload: &payload,
+                ..packet
+            };
+            self.datagram(&packet, stamp, out);
+        }
+    }
+
+    /// Lets time pass up to `now`: what has waited long enough is appended to `out`, each at the
+    /// time when its wait ended. To be called about once a second.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Decoded>) {
+        let Shared { stats, limits, .. } = &mut self.shared;
+        self.fragments.expire(now, limits, stats);
+        self.shared.sub = 0;
+        self.table.expire(now, &mut self.shared, out);
+    }
+
+    /// Ends: everything that still waits is appended to `out`.
+    pub fn finish(&mut self, out: &mut Vec<Decoded>) {
+        let Shared { stats, limits, .. } = &mut self.shared;
+        self.fragments.expire(Timestamp::MAX, limits, stats);
+        self.shared.sub = 0;
+        self.table.finish(&mut self.shared, out);
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
+    }
+
+    /// Takes a whole datagram: what an IP packet carries, or the fragments of one together.
+    fn datagram(&mut self, packet: &IpPacket<'_>, stamp: Stamp, out: &mut Vec<Decoded>) {
+        let understood = match packet.protocol {
+            IpNumber::TCP => self.tcp(packet, stamp, out),
+            IpNumber::UDP => self.udp(packet, stamp, out),
+            _ => Some(()),
+        };
+        if understood.is_none() {
+            self.shared.stats.drop(Drop::BadTransport);
+        }
+    }
+
+    fn tcp(&mut self, packet: &IpPacket<'_>, stamp: Stamp, out: &mut Vec<Decoded>) -> Option<()> {
+        let tcp = TcpSlice::from_slice(packet.payload).ok()?;
+        let segment = Segment {
+            sequence: tcp.sequence_number(),
+            data: tcp.payload(),
+            missing: packet.missing,
+            fin: tcp.fin(),
+            time: stamp.time,
+            origin: stamp.origin,
+        };
+        let flags = Flags {
+            syn: tcp.syn(),
+            ack: tcp.ack(),
+            rst: tcp.rst(),
+        };
+        // A bare acknowledgement says nothing; the kernel's filter may not even pass it on.
+        let is_bare = segment.data.is_empty() && segment.missing == 0;
+        if is_bare && !(segment.fin || flags.syn || flags.rst) {
+            return Some(());
+        }
+        let (key, side) = flow_key(
+            Transport::Tcp,
+            packet,
+            [tcp.source_port(), tcp.destination_port()],
+        );
+        // Only data and SYNs are worth an entry of their own.
+        let is_worth = flags.syn || !is_bare;
+        self.table
+            .with(key, is_worth, stamp, &mut self.shared, out, |flow, cx| {
+                flow.segment(side, &segment, flags, cx);
+            });
+        Some(())
+    }
+
+    fn udp(&mut self, packet: &IpPacket<'_>, stamp: Stamp, out: &mut Vec<Decoded>) -> Option<()> {
+        let udp = UdpSlice::from_slice_lax(packet.payload).ok()?;
+        let ports = [udp.source_port(), udp.destination_port()];
+        if kerberos::is_datagram(udp.payload(), ports) {
+            let (key, side) = flow_key(Transport::Udp, packet, ports);
+            self.table
+                .with(key, true, stamp, &mut self.shared, out, |flow, cx| {
+                    flow.datagram(side, udp.payload(), cx);
+                });
+        }
+        Some(())
+    }
+}
+
+fn flow_key(
+    transport: Transport,
+    packet: &IpPacket<'_>,
+    [source, destination]: [u16; 2],
+) -> (FlowKey, Side) {
+    FlowKey::new(
+        transport,
+        (packet.source, source),
+        (packet.destination, destination),
+    )
+}

@@ -1,0 +1,253 @@
+//! One flow: its two directions, and the session they carry.
+
+use std::sync::Arc;
+
+use goshawk_model::Timestamp;
+
+use super::{Decoded, Stamp};
+use crate::flow::stream::{Direction, Segment};
+use crate::flow::{FlowKey, Side};
+use crate::limits::Limits;
+use crate::protocol::dcerpc::Endpoints;
+use crate::protocol::{Context, Reading, Session};
+use crate::stats::Stats;
+
+/// What all flows of a decoder share.
+pub(super) struct Shared {
+    pub(super) sensor: Arc<str>,
+    pub(super) limits: Limits,
+    pub(super) stats: Stats,
+    pub(super) endpoints: Endpoints,
+    /// The next free number among the activities of the packet at hand.
+    pub(super) sub: u32,
+}
+
+/// A TCP connection, or what two UDP ports exchange.
+#[derive(Default)]
+pub(super) struct Connection {
+    low: Direction,
+    high: Direction,
+    session: Session,
+    /// Who sent the SYN.
+    opener: Option<Side>,
+    /// A SYN that would open the connection anew, and who sent it. It counts once it is answered
+    /// or followed: anybody could have forged it to make us forget what we know.
+    reopening: Option<(Side, u32)>,
+    /// When its last packet came.
+    pub(super) touched: Timestamp,
+    /// The deadline that the table wakes it up for.
+    pub(super) timer: Option<Timestamp>,
+}
+
+/// The flags of a TCP segment that matter beside FIN.
+#[derive(Clone, Copy)]
+pub(super) struct Flags {
+    pub(super) syn: bool,
+    pub(super) ack: bool,
+    pub(super) rst: bool,
+}
+
+impl Shared {
+    pub(super) fn new(sensor: Arc<str>, limits: Limits) -> Self {
+        Self {
+            sensor,
+            limits,
+            stats: Stats::default(),
+            endpoints: Endpoints::new(),
+            sub: 0,
+        }
+    }
+
+    /// The surroundings of a packet of the flow `key`.
+    pub(super) fn context<'a>(
+        &'a mut self,
+        key: FlowKey,
+        stamp: Stamp,
+        out: &'a mut Vec<Decoded>,
+    ) -> Context<'a> {
+        Context {
+            sensor: &self.sensor,
+            limits: &self.limits,
+            stats: &mut self.stats,
+            endpoints: &mut self.endpoints,
+            out,
+            flow: key,
+            opener: None,
+            time: stamp.time,
+            origin: stamp.origin,
+            sub: &mut self.sub,
+        }
+    }
+}
+
+impl Connection {
+    /// Whether messages of this flow are decoded.
+    pub(super) fn is_conversation(&self) -> bool {
+        self.session.is_conversation()
+    }
+
+    /// Bytes held.
+    pub(super) fn held(&self) -> usize {
+        self.low.held() + self.high.held()
+    }
+
+    /// When the next thing has waited long enough.
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<Timestamp> {
+        let gaps = [Side::Low, Side::High]
+            .into_iter()
+            .filter_map(|side| self.gap_deadline(side, limits));
+        gaps.chain(self.session.deadline()).min()
+    }
+
+    /// Takes a UDP datagram.
+    pub(super) fn datagram(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
+        self.session.datagram(side, bytes, cx);
+    }
+
+    /// Takes a TCP segment.
+    pub(super) fn segment(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        flags: Flags,
+        cx: &mut Context<'_>,
+    ) {
+        cx.opener = self.opener;
+        if flags.syn {
+            self.synchronise(side, segment.sequence, flags.ack, cx);
+            // Data on a SYN (TCP Fast Open, RFC 7413) would follow here; no domain member sends it.
+            return;
+        }
+        if flags.rst {
+            // One that is not exactly in order is a forgery, or answered by a challenge
+            // (RFC 5961 3.2).
+            let direction = self.direction(side);
+            if !direction.is_seen() || direction.expects(segment.sequence) {
+                self.close(cx);
+            }
+            return;
+        }
+        let reopens = self
+            .reopening
+            .is_some_and(|(client, syn)| client == side && segment.sequence == syn.wrapping_add(1));
+        if reopens && !self.direction(side).expects(segment.sequence) {
+            self.restart(cx);
+        }
+        match self.session {
+            Session::Ignored => return,
+            Session::Over if self.direction(side).is_past(segment.sequence) => return,
+            Session::Over => {
+                // Its beginning was missed, or its end was forged.
+                self.restart(cx);
+            }
+            _ => {}
+        }
+        let (direction, session) = match side {
+            Side::Low => (&mut self.low, &mut self.session),
+            Side::High => (&mut self.high, &mut self.session),
+        };
+        let limits = cx.limits;
+        let mut reading = Reading { session, cx };
+        direction.segment(side, segment, limits, &mut reading);
+        if matches!(self.session, Session::Ignored) {
+            self.low.release();
+            self.high.release();
+        }
+        if self.low.is_finished() && self.high.is_finished() {
+            self.close(cx);
+        }
+    }
+
+    /// Ends what has waited until `now`, each at its own deadline and in their order.
+    pub(super) fn expire(
+        &mut self,
+        key: FlowKey,
+        now: Timestamp,
+        shared: &mut Shared,
+        out: &mut Vec<Decoded>,
+    ) {
+        while let Some(due) = self.deadline(&shared.limits).filter(|&due| due <= now) {
+            let late = [Side::Low, Side::High]
+                .into_iter()
+                .find(|&side| self.gap_deadline(side, &shared.limits) == Some(due));
+            let origin = late
+                .and_then(|side| self.direction(side).waiting())
+                .map_or(0, |(_, origin)| origin);
+            let mut cx = shared.context(key, Stamp { time: due, origin }, out);
+            cx.opener = self.opener;
+            let Some(side) = late else {
+                self.session.expire(due, &mut cx);
+                continue;
+            };
+            let (direction, session) = match side {
+                Side::Low => (&mut self.low, &mut self.session),
+                Side::High => (&mut self.high, &mut self.session),
+            };
+            let limits = cx.limits;
+            let mut reading = Reading {
+                session,
+                cx: &mut cx,
+            };
+            direction.expire(side, due, limits, &mut reading);
+        }
+    }
+
+    /// Ends everything now: the connection is over, or forgotten.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>) {
+        self.session.close(cx);
+        self.low.release();
+        self.high.release();
+    }
+
+    /// A SYN, or the SYN-ACK that answers it.
+    fn synchronise(&mut self, side: Side, sequence: u32, ack: bool, cx: &mut Context<'_>) {
+        if self.direction(side).was_opened_by(sequence) {
+            return;
+        }
+        let opener = if ack { side.other() } else { side };
+        let is_new = !self.direction(side).is_seen();
+        if ack && (!is_new || self.reopening.is_some()) {
+            self.restart(cx);
+        } else if !is_new {
+            self.reopening = Some((side, sequence));
+            return;
+        }
+        self.opener = Some(opener);
+        self.direction_mut(side).open(sequence);
+    }
+
+    /// The ports are used by another connection now.
+    fn restart(&mut self, cx: &mut Context<'_>) {
+        self.close(cx);
+        let reopening = self.reopening;
+        *self = Self {
+            touched: self.touched,
+            timer: self.timer,
+            ..Self::default()
+        };
+        if let Some((side, sequence)) = reopening {
+            self.opener = Some(side);
+            self.direction_mut(side).open(sequence);
+        }
+        cx.opener = self.opener;
+    }
+
+    fn gap_deadline(&self, side: Side, limits: &Limits) -> Option<Timestamp> {
+        let (since, _) = self.direction(side).waiting()?;
+        Some(since + limits.segment_wait)
+    }
+
+    fn direction(&self, side: Side) -> &Direction {
+        match side {
+            Side::Low => &self.low,
+            Side::High => &self.high,
+        }
+    }
+
+    fn direction_mut(&mut self, side: Side) -> &mut Direction {
+        match side {
+            Side::Low => &mut self.low,
+            Side::High => &mut self.high,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What packets of one conversation have in common.
+
+use std::net::{IpAddr, SocketAddr};
+
+use goshawk_model::{Flow, Transport};
+
+/// A flow in either direction: its two ends in a fixed order.
+///
+/// VLAN ids are not part of it: one direction may have lost its tag on the way to a mirror port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FlowKey {
+    transport: Transport,
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+}
+
+/// One of the two ends of a [`FlowKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Low,
+    High,
+}
+
+impl FlowKey {
+    /// The flow of a packet, and the end that sent it.
+    pub(crate) fn new(
+        transport: Transport,
+        source: (IpAddr, u16),
+        destination: (IpAddr, u16),
+    ) -> (Self, Side) {
+        let (low, high, side) = if source <= destination {
+            (source, destination, Side::Low)
+        } else {
+            (destination, source, Side::High)
+        };
+        let key = Self {
+            transport,
+            low,
+            high,
+        };
+        (key, side)
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Address and port of one end.
+    pub(crate) fn end(&self, side: Side) -> SocketAddr {
+        let (ip, port) = match side {
+            Side::Low => self.low,
+            Side::High => self.high,
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    /// The flow as its client sees it.
+    pub(crate) fn seen_from(&self, client: Side) -> Flow {
+        Flow {
+            transport: self.transport,
+            client: self.end(client),
+            server: self.end(client.other()),
+        }
+    }
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_directions_have_one_key() {
+        let (client, server) = (
+            (IpAddr::from([10, 0, 0, 9]), 50_000),
+            (IpAddr::from([10, 0, 0, 1]), 88),
+        );
+        let (there, asker) = FlowKey::new(Transport::Tcp, client, server);
+        let (back, answerer) = FlowKey::new(Transport::Tcp, server, client);
+        assert_eq!(there, back);
+        assert_eq!(asker, answerer.other());
+        assert_eq!(
+            there.seen_from(asker).to_string(),
+            "tcp 10.0.0.9:50000 > 10.0.0.1:88"
+        );
+    }
+}

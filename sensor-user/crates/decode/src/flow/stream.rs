@@ -1,0 +1,453 @@
+//! One direction of a TCP connection: segments in, bytes in order out (RFC 9293).
+//!
+//! - Bytes are handed out once. Where copies of a byte differ, the first one counts.
+//! - A message that lies whole in one segment is read where it lies, without a copy.
+//! - A missing segment is waited for, within bounds of bytes and time. Then the stream goes on
+//!   behind the gap, at the next segment that a message starts with.
+//! - A connection whose beginning was not seen is picked up the same way.
+
+use std::collections::BTreeMap;
+
+use goshawk_model::Timestamp;
+
+use super::Side;
+use crate::limits::Limits;
+
+/// Who reads the stream: it knows where messages start and end.
+pub(crate) trait Reader {
+    /// Whether a message starts with these bytes, which begin a segment. Asked where the boundaries
+    /// of messages are not known.
+    fn starts_message(&mut self, side: Side, bytes: &[u8]) -> bool;
+
+    /// Reads messages from `bytes`, which begin with one.
+    fn read(&mut self, side: Side, bytes: &[u8]) -> Progress;
+
+    /// `head` begins a message whose rest was lost.
+    fn read_cut(&mut self, side: Side, head: &[u8]);
+
+    /// Something of the stream was lost.
+    fn lost(&mut self, loss: Loss);
+}
+
+/// How far a [`Reader`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// All messages at hand are read.
+    Read {
+        /// Bytes done with, counted from the first one offered; those beyond the bytes at hand are
+        /// of no interest and will be skipped.
+        taken: usize,
+        /// Bytes from there on without which it makes no sense to read again.
+        need: usize,
+        /// Length of the message there, `0` if that cannot be told yet.
+        length: usize,
+    },
+    /// What is there is no message: the boundaries are lost.
+    Astray,
+}
+
+/// What can be lost of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// A segment that never came.
+    Gap,
+    /// A segment too far away to be taken.
+    Stray,
+}
+
+/// A segment with its place in the stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment<'a> {
+    pub(crate) sequence: u32,
+    pub(crate) data: &'a [u8],
+    /// Bytes behind `data` that were on the wire and not in the capture.
+    pub(crate) missing: u32,
+    pub(crate) fin: bool,
+    pub(crate) time: Timestamp,
+    pub(crate) origin: u64,
+}
+
+/// One direction's state: small, with buffers only while something waits in them.
+#[derive(Debug, Default)]
+pub(crate) struct Direction {
+    /// Position of the next byte, `0` before the first packet. Its lower 32 bits are the sequence
+    /// number; the upper ones start at 1 and count how often that wrapped.
+    next: u64,
+    /// Bytes from `next` on that nobody wants.
+    skip: u64,
+    /// Sequence number of the first byte, where a SYN told it.
+    first: Option<u32>,
+    /// Position behind the last byte, once a FIN told it.
+    end: Option<u64>,
+    /// Whether `next` is known to be where a message starts, or inside one that is being read.
+    aligned: bool,
+    /// Segments in a row that were too far away.
+    strays: u8,
+    buffers: Option<Box<Buffers>>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The beginning of an incomplete message.
+    partial: Vec<u8>,
+    need: usize,
+    length: usize,
+    /// Segments behind a gap, by position; they do not overlap.
+    waiting: BTreeMap<u64, Waiting>,
+    waiting_bytes: usize,
+    /// Since when a segment is missing, and the packet that showed it.
+    since: Timestamp,
+    origin: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    data: Box<[u8]>,
+    missing: u32,
+}
+
+/// No receiver has a window beyond this, bytes: a segment further ahead is forged, or so much was
+/// lost that waiting is pointless. The largest window TCP allows is 1 GiB (RFC 7323 2.3), the
+/// largest in use by default 16 MiB (Windows).
+const MAX_AHEAD: u64 = 16 << 20;
+/// After so many segments in a row that are too far ahead, they are right and we are wrong.
+const MAX_STRAYS: u8 = 8;
+/// Cost of keeping one segment beyond its bytes, so that a flood of tiny ones is bounded too.
+const SEGMENT_COST: usize = 64;
+
+impl Direction {
+    /// A SYN was seen: the first byte has the number behind its.
+    pub(crate) fn open(&mut self, syn_sequence: u32) {
+        let first = syn_sequence.wrapping_add(1);
+        *self = Self {
+            next: (1 << 32) + u64::from(first),
+            first: Some(first),
+            aligned: true,
+            ..Self::default()
+        };
+    }
+
+    /// Whether a packet of this direction was seen.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.next != 0
+    }
+
+    /// Whether this is the SYN it was opened by, once more.
+    pub(crate) fn was_opened_by(&self, syn_sequence: u32) -> bool {
+        self.first == Some(syn_sequence.wrapping_add(1))
+    }
+
+    /// Whether bytes from this number on have been handed on already.
+    pub(crate) fn is_past(&self, sequence: u32) -> bool {
+        self.is_seen() && self.position(sequence) < self.next
+    }
+
+    /// Whether the next byte expected has this sequence number.
+    pub(crate) fn expects(&self, sequence: u32) -> bool {
+        self.is_seen() && self.next as u32 == sequence
+    }
+
+    /// Whether everything up to the FIN has been read.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.end.is_some_and(|end| end <= self.next)
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.held())
+    }
+
+    /// Lets go of what is held.
+    pub(crate) fn release(&mut self) {
+        self.buffers = None;
+    }
+
+    /// Since when a segment is missing, and the packet that showed it.
+    pub(crate) fn waiting(&self) -> Option<(Timestamp, u64)> {
+        let buffers = self.buffers.as_ref()?;
+        (!buffers.waiting.is_empty()).then_some((buffers.since, buffers.origin))
+    }
+
+    /// Takes a segment and hands on what is now in order.
+    pub(crate) fn segment(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        reader: &mut impl Reader,
+    ) {
+        let start = self.position(segment.sequence);
+        let length = segment.data.len() as u64 + u64::from(segment.missing);
+        if !self.is_seen() {
+            self.next = start;
+        }
+        if start.saturating_sub(self.next) > MAX_AHEAD {
+            self.strays += 1;
+            reader.lost(Loss::Stray);
+            if self.strays < MAX_STRAYS {
+                return;
+            }
+            self.jump(start);
+        }
+        self.strays = 0;
+        // One behind what was read already is no FIN its receiver would take.
+        if segment.fin && start + length >= self.next {
+            self.end = Some(start + length);
+        }
+        if length == 0 {
+            return;
+        }
+        if start > self.next {
+            // Nothing worth waiting for if we do not know where we are.
+            if self.aligned {
+                self.keep(start, segment);
+                while self.held() > limits.max_buffered_per_direction && self.give_up(side, reader)
+                {
+                }
+                return;
+            }
+            self.next = start;
+        }
+        self.advance(side, start, segment.data, segment.missing, reader);
+        self.catch_up(side, reader);
+    }
+
+    /// Gives up the segments that have been missing for too long.
+    pub(crate) fn expire(
+        &mut self,
+        side: Side,
+        now: Timestamp,
+        limits: &Limits,
+        reader: &mut impl Reader,
+    ) {
+        while self
+            .waiting()
+            .is_some_and(|(since, _)| since + limits.segment_wait <= now)
+        {
+            self.give_up(side, reader);
+            // What is behind the gap may have further gaps; they were seen no later.
+        }
+    }
+
+    /// The position of a sequence number: the one nearest to the next byte.
+    fn position(&self, sequence: u32) -> u64 {
+        if !self.is_seen() {
+            return (1 << 32) + u64::from(sequence);
+        }
+        let distance = sequence.wrapping_sub(self.next as u32).cast_signed();
+        self.next.saturating_add_signed(i64::from(distance))
+    }
+
+    /// Everything up to `position` is lost.
+    fn jump(&mut self, position: u64) {
+        self.next = position;
+        self.skip = 0;
+        self.aligned = false;
+        self.buffers = None;
+    }
+
+    /// Keeps a segment behind a gap; bytes already kept stay as they are.
+    fn keep(&mut self, start: u64, segment: &Segment<'_>) {
+        let buffers = self.buffers.get_or_insert_default();
+        if buffers.waiting.is_empty() {
+            (buffers.since, buffers.origin) = (segment.time, segment.origin);
+        }
+        let (mut at, mut data, mut missing) = (start, segment.data, segment.missing);
+        // Behind the end of what is kept before it ...
+        if let Some((&before, kept)) = buffers.waiting.range(..=at).next_back() {
+            let overlap = (before + kept.length()).saturating_sub(at);
+            let known = overlap.min(data.len() as u64);
+            at += known;
+            data = data.get(known as usize..).unwrap_or_default();
+            missing = missing.saturating_sub(u32::try_from(overlap - known).unwrap_or(u32::MAX));
+        }
+        // ... and into each hole before what is kept after it.
+        while !data.is_empty() {
+            let room = buffers
+                .waiting
+                .range(at..)
+                .next()
+                .map(|(&next, kept)| (next - at, kept.length()));
+            let (hole, kept) = room.unwrap_or((u64::MAX, 0));
+            let fits = hole.min(data.len() as u64);
+            let (piece, rest) = data.split_at(fits as usize);
+            if !piece.is_empty() {
+                buffers.waiting_bytes += piece.len() + SEGMENT_COST;
+                let missing = if rest.is_empty() && hole == u64::MAX {
+                    missing
+                } else {
+                    0
+                };
+                let data = piece.into();
+                buffers.waiting.insert(at, Waiting { data, missing });
+            }
+            let known = kept.min(rest.len() as u64);
+            at += fits + known;
+            data = rest.get(known as usize..).unwrap_or_default();
+        }
+    }
+
+    /// Hands on the kept segments that are in order now.
+    fn catch_up(&mut self, side: Side, reader: &mut impl Reader) {
+        while let Some(buffers) = &mut self.buffers {
+            let Some(first) = buffers.waiting.first_entry() else {
+                break;
+            };
+            let start = *first.key();
+            if start > self.next {
+                break;
+            }
+            let kept = first.remove();
+            buffers.waiting_bytes -= kept.data.len() + SEGMENT_COST;
+            self.advance(side, start, &kept.data, kept.missing, reader);
+        }
+        if self.buffers.as_ref().is_some_and(|b| b.held() == 0) {
+            self.buffers = None;
+        }
+    }
+
+    /// Goes on behind the first gap; `false` if there is none.
+    fn give_up(&mut self, side: Side, reader: &mut impl Reader) -> bool {
+        let first = self
+            .buffers
+            .as_ref()
+            .and_then(|buffers| buffers.waiting.keys().next().copied());
+        match first {
+            Some(start) => {
+                self.lose(side, start.saturating_sub(self.next), reader);
+                self.catch_up(side, reader);
+                true
+            }
+            // The incomplete message alone is too long.
+            None => {
+                reader.lost(Loss::Gap);
+                self.jump(self.next);
+                false
+            }
+        }
+    }
+
+    /// Hands on a segment that starts at or before the next byte.
+    fn advance(
+        &mut self,
+        side: Side,
+        start: u64,
+        data: &[u8],
+        missing: u32,
+        reader: &mut impl Reader,
+    ) {
+        let old = self.next.saturating_sub(start);
+        let fresh = usize::try_from(old)
+            .ok()
+            .and_then(|old| data.get(old..))
+            .unwrap_or_default();
+        if !fresh.is_empty() {
+            self.next += fresh.len() as u64;
+            self.deliver(side, fresh, reader);
+        }
+        let end = start + data.len() as u64 + u64::from(missing);
+        if missing > 0 && end > self.next {
+            self.lose(side, end - self.next, reader);
+        }
+    }
+
+    /// `count` bytes will never be seen.
+    fn lose(&mut self, side: Side, count: u64, reader: &mut impl Reader) {
+        self.next += count;
+        if self.skip >= count {
+            self.skip -= count;
+            return;
+        }
+        self.skip = 0;
+        reader.lost(Loss::Gap);
+        self.aligned = false;
+        let Some(buffers) = &mut self.buffers else {
+            return;
+        };
+        if buffers.partial.is_empty() {
+            return;
+        }
+        let partial = std::mem::take(&mut buffers.partial);
+        let rest = (buffers.length as u64).checked_sub(partial.len() as u64 + count);
+        if let Some(rest) = rest {
+            // The message's header tells where the next one starts.
+            self.skip = rest;
+            self.aligned = true;
+        }
+        reader.read_cut(side, &partial);
+    }
+
+    /// Hands bytes in order to the reader; keeps what it cannot use yet.
+    fn deliver(&mut self, side: Side, data: &[u8], reader: &mut impl Reader) {
+        let skipped = self.skip.min(data.len() as u64);
+        self.skip -= skipped;
+        let data = data.get(skipped as usize..).unwrap_or_default();
+        if data.is_empty() {
+            return;
+        }
+        if !self.aligned {
+            if !reader.starts_message(side, data) {
+                return;
+            }
+            self.aligned = true;
+        }
+        match self
+            .buffers
+            .as_deref_mut()
+            .filter(|b| !b.partial.is_empty())
+        {
+            None => {
+                let progress = reader.read(side, data);
+                self.apply(progress, data.len(), |taken| {
+                    data.get(taken..).unwrap_or_default().to_vec()
+                });
+            }
+            Some(buffers) => {
+                buffers.partial.extend_from_slice(data);
+                if buffers.partial.len() < buffers.need {
+                    return;
+                }
+                let mut partial = std::mem::take(&mut buffers.partial);
+                let progress = reader.read(side, &partial);
+                self.apply(progress, partial.len(), move |taken| {
+                    partial.drain(..taken);
+                    partial
+                });
+            }
+        }
+    }
+
+    /// Notes how far the reader came with `offered` bytes; `rest` makes the buffer of what is left.
+    fn apply(&mut self, progress: Progress, offered: usize, rest: impl FnOnce(usize) -> Vec<u8>) {
+        let Progress::Read {
+            taken,
+            need,
+            length,
+        } = progress
+        else {
+            self.aligned = false;
+            return;
+        };
+        match offered.checked_sub(taken) {
+            Some(0) => {}
+            Some(_) => {
+                let buffers = self.buffers.get_or_insert_default();
+                buffers.partial = rest(taken);
+                (buffers.need, buffers.length) = (need, length);
+            }
+            None => self.skip = (taken - offered) as u64,
+        }
+    }
+}
+
+impl Buffers {
+    fn held(&self) -> usize {
+        self.partial.len() + self.waiting_bytes
+    }
+}
+
+impl Waiting {
+    fn length(&self) -> u64 {
+        self.data.len() as u64 + u64::from(self.missing)
+    }
+}

@@ -1,0 +1,67 @@
+//! How much a decoder may remember.
+
+use std::time::Duration;
+
+/// The bounds of one [`Decoder`](crate::Decoder): nothing in it grows beyond them.
+///
+/// Where a table is full, the entry least recently used makes room, what it still held is emitted
+/// as unanswered, and a counter in [`Stats`](crate::Stats) says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows of a protocol that is decoded. About 1 kB each with what is usually pending on them.
+    pub max_conversations: usize,
+    /// TCP connections whose protocol is not known yet or of no interest: a table of their own, so
+    /// that a port scan or a backup cannot push out the conversations. About 250 bytes each.
+    pub max_strangers: usize,
+    /// Bytes held for one direction of one TCP connection: an incomplete message, or data that
+    /// waits for a missing segment. Beyond it the missing segment is given up.
+    pub max_buffered_per_direction: usize,
+    /// Bytes held for all TCP connections together. Beyond it the connections least recently used
+    /// are forgotten.
+    pub max_buffered: usize,
+    /// Longest message taken, bytes. A longer one is skipped.
+    pub max_message: usize,
+    /// IP datagrams that wait for fragments.
+    pub max_datagrams: usize,
+    /// Fragments of one datagram.
+    pub max_fragments: usize,
+    /// Bytes of all fragments together.
+    pub max_fragment_bytes: usize,
+    /// Requests on one flow that wait for their answer.
+    pub max_pending: usize,
+    /// Presentation contexts, and security contexts, of one DCE/RPC connection.
+    pub max_contexts: usize,
+    /// Answers of endpoint mappers remembered, to name the interface of connections whose bind was
+    /// not seen.
+    pub max_mapped_endpoints: usize,
+    /// How long a request waits for its answer.
+    pub answer_wait: Duration,
+    /// How long a TCP stream waits for a missing segment.
+    pub segment_wait: Duration,
+    /// How long a datagram waits for a missing fragment.
+    pub fragment_wait: Duration,
+    /// How long a flow may be silent before it is forgotten.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_conversations: 65_536,
+            max_strangers: 65_536,
+            max_buffered_per_direction: 1 << 20,
+            max_buffered: 32 << 20,
+            max_message: 256 << 10,
+            max_datagrams: 1024,
+            max_fragments: 128,
+            max_fragment_bytes: 4 << 20,
+            max_pending: 128,
+            max_contexts: 64,
+            max_mapped_endpoints: 4096,
+            answer_wait: Duration::from_secs(10),
+            segment_wait: Duration::from_secs(2),
+            fragment_wait: Duration::from_secs(30),
+            idle: Duration::from_secs(600),
+        }
+    }
+}

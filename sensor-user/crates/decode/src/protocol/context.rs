@@ -1,0 +1,103 @@
+//! What protocol decoders work with: where and when they are, and where activities go.
+
+use std::sync::Arc;
+
+use goshawk_model::{
+    Activity, Actor, Confidence, Digest, Host, Kind, Outcome, Timestamp, Transport,
+};
+
+use super::dcerpc::Endpoints;
+use crate::decoder::Decoded;
+use crate::flow::{FlowKey, Side};
+use crate::limits::Limits;
+use crate::stats::Stats;
+
+/// An activity's place in the order of all activities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) time: Timestamp,
+    /// The packet it came with.
+    pub(crate) origin: u64,
+    /// Which of that packet's.
+    pub(crate) sub: u32,
+}
+
+/// The surroundings of a message: its flow, its packet, and what the whole decoder shares.
+pub(crate) struct Context<'a> {
+    pub(crate) sensor: &'a Arc<str>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) stats: &'a mut Stats,
+    pub(crate) endpoints: &'a mut Endpoints,
+    pub(crate) out: &'a mut Vec<Decoded>,
+    pub(crate) flow: FlowKey,
+    /// The side that opened the connection, where its SYN was seen.
+    pub(crate) opener: Option<Side>,
+    pub(crate) time: Timestamp,
+    pub(crate) origin: u64,
+    /// The next free [`Moment::sub`] of this packet.
+    pub(crate) sub: &'a mut u32,
+}
+
+/// What a protocol decoder has to say about an activity; the rest is in its [`Context`].
+pub(crate) struct Draft {
+    pub(crate) actor: Option<Actor>,
+    pub(crate) client_name: Option<Box<str>>,
+    pub(crate) outcome: Outcome,
+    pub(crate) confidence: Confidence,
+    pub(crate) kind: Kind,
+}
+
+impl Context<'_> {
+    /// A moment of its own within this packet.
+    pub(crate) fn moment(&mut self) -> Moment {
+        let sub = *self.sub;
+        *self.sub = sub.wrapping_add(1);
+        Moment {
+            time: self.time,
+            origin: self.origin,
+            sub,
+        }
+    }
+
+    /// Whether a message that only clients send may come from `side`.
+    pub(crate) fn may_be_client(&self, side: Side) -> bool {
+        self.opener.is_none_or(|opener| opener == side)
+    }
+
+    /// Emits an activity of the client on side `client`.
+    pub(crate) fn emit(&mut self, moment: Moment, client: Side, draft: Draft) {
+        let Moment { time, origin, sub } = moment;
+        let flow = self.flow.seen_from(client);
+        let id = Digest::of(&[
+            self.sensor.as_bytes(),
+            flow.to_string().as_bytes(),
+            &time.as_nanos().to_le_bytes(),
+            &origin.to_le_bytes(),
+            &sub.to_le_bytes(),
+        ]);
+        let activity = Activity {
+            id,
+            time,
+            sensor: Arc::clone(self.sensor),
+            flow,
+            actor: draft.actor,
+            client: Host {
+                ip: flow.client.ip(),
+                name: draft.client_name,
+            },
+            server: flow.server.ip().into(),
+            outcome: draft.outcome,
+            confidence: draft.confidence,
+            kind: draft.kind,
+        };
+        self.out.push(Decoded {
+            origin,
+            sub,
+            activity,
+        });
+    }
+
+    pub(crate) fn is_udp(&self) -> bool {
+        self.flow.transport() == Transport::Udp
+    }
+}

@@ -1,0 +1,99 @@
+//! One remote procedure call, from its request to its end.
+
+use std::borrow::Cow;
+
+use goshawk_model::rpc::{RpcAuth, RpcCall};
+use goshawk_model::{Actor, Confidence, Kind, Outcome, Timestamp};
+use uuid::Uuid;
+
+use super::interfaces::{interface_name, operation_name};
+use crate::flow::Side;
+use crate::protocol::{Draft, Moment};
+
+/// A call that is not over yet.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) moment: Moment,
+    /// When it has waited long enough; each fragment of the response extends it.
+    pub(super) deadline: Timestamp,
+    pub(super) client: Side,
+    pub(super) call_id: u32,
+    pub(super) target: Target,
+    pub(super) opnum: u16,
+    /// Index of its security context, and the level that its own trailer names.
+    pub(super) security: Option<(usize, Option<u8>)>,
+    pub(super) request_bytes: u32,
+    pub(super) response_bytes: u64,
+    /// Whether any of the response was seen.
+    pub(super) answered: bool,
+    /// The response's stub, where it will be read.
+    pub(super) stub: Option<Vec<u8>>,
+}
+
+/// What a call is made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The interface that its presentation context was bound to.
+    Bound {
+        interface: Uuid,
+        ndr64: bool,
+    },
+    /// The bind was not seen; the endpoint mapper named this interface.
+    Guessed(Uuid),
+    Unknown,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Answered,
+    Fault(u32),
+    Unseen,
+}
+
+impl Call {
+    /// The activity, with the security context as it is known now, and whether that is proven.
+    pub(super) fn ended(self, end: End, security: Option<(RpcAuth, bool)>) -> Draft {
+        let (interface, confidence) = match self.target {
+            Target::Bound { interface, .. } => (Some(interface), Confidence::High),
+            Target::Guessed(interface) => (Some(interface), Confidence::Low),
+            Target::Unknown => (None, Confidence::High),
+        };
+        let actor = security.as_ref().and_then(|(auth, proven)| {
+            let account = auth.ntlm_account.clone()?;
+            Some(Actor {
+                account,
+                aliases: Vec::new(),
+                authenticated: *proven,
+            })
+        });
+        let auth = security.map(|(auth, _)| auth);
+        Draft {
+            actor,
+            client_name: auth.as_ref().and_then(|auth| auth.workstation.clone()),
+            outcome: match end {
+                End::Answered => Outcome::Success,
+                End::Fault(_) => Outcome::Failure,
+                // The server has begun to answer, which it does only once it has done its work.
+                End::Unseen if self.answered => Outcome::Success,
+                End::Unseen => Outcome::Unknown,
+            },
+            confidence,
+            kind: Kind::Rpc(RpcCall {
+                interface,
+                name: interface.and_then(interface_name).map(Cow::Borrowed),
+                opnum: self.opnum,
+                operation: interface
+                    .and_then(|interface| operation_name(interface, self.opnum))
+                    .map(Cow::Borrowed),
+                auth,
+                fault: match end {
+                    End::Fault(status) => Some(status),
+                    End::Answered | End::Unseen => None,
+                },
+                request_bytes: self.request_bytes,
+                response_bytes: self.response_bytes,
+            }),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Presentation contexts: which interface a context id stands for ([C706] 12.6.3.1).
+
+use uuid::{Uuid, uuid};
+
+use super::pdu::{Proposal, Verdict};
+use crate::stats::{Drop, Stats};
+
+/// [MS-RPCE] 2.2.5: the transfer syntax with sizes of 8 bytes.
+const NDR64: Uuid = uuid!("71710533-beba-4937-8319-b5dbef9ccc36");
+
+/// Proposals that wait for their verdict; a client makes one at a time.
+const MAX_OFFERS: usize = 4;
+
+/// The presentation contexts of one connection.
+///
+/// A context counts from its proposal on, so that calls are understood when only the client's side
+/// was captured; what the server rejects is taken out again.
+#[derive(Debug, Default)]
+pub(super) struct Presentations {
+    contexts: Vec<Presentation>,
+    offers: Vec<Offer>,
+}
+
+/// One context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Presentation {
+    pub(super) id: u16,
+    pub(super) interface: Uuid,
+    pub(super) ndr64: bool,
+}
+
+#[derive(Debug)]
+struct Offer {
+    call_id: u32,
+    ids: Vec<u16>,
+}
+
+impl Presentations {
+    /// What `id` stands for.
+    pub(super) fn get(&self, id: u16) -> Option<Presentation> {
+        self.contexts
+            .iter()
+            .find(|context| context.id == id)
+            .copied()
+    }
+
+    /// A bind or alter_context proposes contexts.
+    pub(super) fn propose(
+        &mut self,
+        call_id: u32,
+        proposals: impl Iterator<Item = Proposal>,
+        room: usize,
+        stats: &mut Stats,
+    ) {
+        let mut ids = Vec::new();
+        for Proposal { id, interface } in proposals {
+            let context = Presentation {
+                id,
+                interface,
+                ndr64: false,
+            };
+            ids.push(id);
+            let has_room = self.contexts.len() < room;
+            match self.contexts.iter_mut().find(|known| known.id == id) {
+                Some(known) => *known = context,
+                None if has_room => self.contexts.push(context),
+                None => stats.drop(Drop::ContextRefused),
+            }
+        }
+        if self.offers.len() >= MAX_OFFERS {
+            self.offers.remove(0);
+        }
+        self.offers.push(Offer { call_id, ids });
+    }
+
+    /// A bind_ack or alter_context_resp tells which are accepted.
+    pub(super) fn decide(&mut self, call_id: u32, verdicts: impl Iterator<Item = Verdict>) {
+        for (id, verdict) in self.take_offer(call_id).into_iter().zip(verdicts) {
+            if !verdict.accepted {
+                self.contexts.retain(|context| context.id != id);
+            } else if let Some(context) = self.contexts.iter_mut().find(|known| known.id == id) {
+                context.ndr64 = verdict.transfer_syntax == NDR64;
+            }
+        }
+    }
+
+    /// A bind_nak rejects them all.
+    pub(super) fn reject(&mut self, call_id: u32) {
+        let ids = self.take_offer(call_id);
+        self.contexts.retain(|context| !ids.contains(&context.id));
+    }
+
+    fn take_offer(&mut self, call_id: u32) -> Vec<u16> {
+        self.offers
+            .iter()
+            .position(|offer| offer.call_id == call_id)
+            .map(|index| self.offers.remove(index).ids)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goshawk_model::rpc::{DRSUAPI, EPM};
+
+    use super::*;
+
+    fn proposal(id: u16, interface: Uuid) -> Proposal {
+        Proposal { id, interface }
+    }
+
+    fn verdict(accepted: bool, transfer_syntax: Uuid) -> Verdict {
+        Verdict {
+            accepted,
+            transfer_syntax,
+        }
+    }
+
+    #[test]
+    fn what_the_server_rejects_is_gone() {
+        let mut contexts = Presentations::default();
+        let mut stats = Stats::default();
+        let offered = [proposal(0, DRSUAPI), proposal(1, DRSUAPI), proposal(2, EPM)];
+        contexts.propose(7, offered.into_iter(), 8, &mut stats);
+        assert_eq!(contexts.get(0).unwrap().interface, DRSUAPI);
+        let verdicts = [
+            verdict(false, Uuid::nil()),
+            verdict(true, NDR64),
+            verdict(true, Uuid::nil()),
+        ];
+        contexts.decide(7, verdicts.into_iter());
+        assert_eq!(contexts.get(0), None);
+        assert!(contexts.get(1).unwrap().ndr64);
+        assert!(!contexts.get(2).unwrap().ndr64);
+        contexts.propose(8, [proposal(3, EPM)].into_iter(), 8, &mut stats);
+        contexts.reject(8);
+        assert_eq!(contexts.get(3), None);
+    }
+
+    #[test]
+    fn a_flood_of_proposals_stays_within_its_bounds() {
+        let mut contexts = Presentations::default();
+        let mut stats = Stats::default();
+        for id in 0..100 {
+            contexts.propose(id.into(), [proposal(id, EPM)].into_iter(), 8, &mut stats);
+            assert!(contexts.contexts.len() <= 8 && contexts.offers.len() <= MAX_OFFERS);
+        }
+        assert_eq!(stats.dropped(Drop::ContextRefused), 92);
+    }
+}

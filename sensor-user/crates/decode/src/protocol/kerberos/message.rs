@@ -1,0 +1,222 @@
+//! Kerberos messages, as far as their clear text goes (RFC 4120 section 5).
+
+use std::borrow::Cow;
+
+use goshawk_model::kerberos::{Ticket, padata};
+use goshawk_model::{Account, Digest};
+
+use crate::der::{self, Value};
+
+/// A message on the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Message<'a> {
+    AsReq(KdcReq<'a>),
+    TgsReq(KdcReq<'a>),
+    AsRep(KdcRep<'a>),
+    TgsRep(KdcRep<'a>),
+    ApReq(Ticket),
+    ApRep,
+    Error(KrbError<'a>),
+}
+
+/// `KDC-REQ`, section 5.4.1.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KdcReq<'a> {
+    /// Types of the `padata`, in order.
+    pub(crate) padata: Vec<i32>,
+    /// The ticket in `PA-TGS-REQ`.
+    pub(crate) presented: Option<Ticket>,
+    pub(crate) kdc_options: u32,
+    pub(crate) cname: Option<PrincipalName<'a>>,
+    pub(crate) realm: Cow<'a, str>,
+    pub(crate) sname: Option<PrincipalName<'a>>,
+    pub(crate) nonce: u32,
+    pub(crate) etypes: Vec<i32>,
+    /// NetBIOS names among the `addresses`.
+    pub(crate) netbios: Vec<Box<str>>,
+    pub(crate) additional: Vec<Ticket>,
+}
+
+/// `KDC-REP`, section 5.4.2.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KdcRep<'a> {
+    pub(crate) crealm: Cow<'a, str>,
+    pub(crate) cname: PrincipalName<'a>,
+    pub(crate) ticket: Ticket,
+    /// `enc-part.etype`
+    pub(crate) etype: i32,
+}
+
+/// `KRB-ERROR`, section 5.9.1.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KrbError<'a> {
+    pub(crate) code: i32,
+    pub(crate) crealm: Option<Cow<'a, str>>,
+    pub(crate) cname: Option<PrincipalName<'a>>,
+    pub(crate) realm: Cow<'a, str>,
+    pub(crate) sname: Option<PrincipalName<'a>>,
+}
+
+/// `PrincipalName`, section 5.2.2.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PrincipalName<'a> {
+    pub(crate) name_type: i32,
+    pub(crate) components: Vec<Cow<'a, str>>,
+}
+
+/// Elements read of any list in a message; more are no use to anybody and cost memory.
+const MAX_ELEMENTS: usize = 64;
+
+const AS_REQ: u8 = 10;
+const AS_REP: u8 = 11;
+const TGS_REQ: u8 = 12;
+const TGS_REP: u8 = 13;
+const AP_REQ: u8 = 14;
+const AP_REP: u8 = 15;
+const KRB_ERROR: u8 = 30;
+/// Identifier octet of a constructed value with tag `[APPLICATION 0]`.
+const APPLICATION: u8 = 0x60;
+const TICKET: u8 = 1;
+/// `HostAddress.addr-type` of a NetBIOS name (section 7.5.3).
+const ADDRESS_NETBIOS: i32 = 20;
+
+/// The length of the message that `bytes` begins with, if it looks like one. Cheap.
+pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
+    let (tag, header, length) = der::header(bytes)?;
+    let known = matches!(
+        tag.wrapping_sub(APPLICATION),
+        AS_REQ | AS_REP | TGS_REQ | TGS_REP | AP_REQ | AP_REP | KRB_ERROR
+    );
+    let inner = bytes.get(header).is_none_or(|&tag| tag == der::SEQUENCE);
+    (known && inner && length >= 16).then_some(header + length)
+}
+
+/// Reads a message; `None` if it is none, or lacks what every message of its type has.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
+    let (outer, _) = der::read(bytes)?;
+    let (message, _) = der::read(outer.content)?;
+    Some(match outer.tag.wrapping_sub(APPLICATION) {
+        AS_REQ => Message::AsReq(kdc_req(message)?),
+        TGS_REQ => Message::TgsReq(kdc_req(message)?),
+        AS_REP => Message::AsRep(kdc_rep(message)?),
+        TGS_REP => Message::TgsRep(kdc_rep(message)?),
+        AP_REQ => Message::ApReq(ticket(message.field(3)?)?),
+        AP_REP => message.field(2).map(|_encrypted| Message::ApRep)?,
+        KRB_ERROR => Message::Error(krb_error(message)?),
+        _ => return None,
+    })
+}
+
+fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
+    let body = message.field(4)?;
+    let mut types = Vec::new();
+    let mut presented = None;
+    for element in list(message.field(3)) {
+        let padata_type = element.field(1)?.int32()?;
+        types.push(padata_type);
+        if padata_type == padata::TGS_REQ && presented.is_none() {
+            let value = element.field(2)?.expect(der::OCTET_STRING)?;
+            if let Some(Message::ApReq(ticket)) = parse(value) {
+                presented = Some(ticket);
+            }
+        }
+    }
+    Some(KdcReq {
+        padata: types,
+        presented,
+        kdc_options: body.field(0).and_then(Value::bits).unwrap_or_default(),
+        cname: body.field(1).and_then(principal_name),
+        realm: string(body.field(2)?)?,
+        sname: body.field(3).and_then(principal_name),
+        nonce: body.field(7).and_then(Value::uint32).unwrap_or_default(),
+        etypes: list(body.field(8)).filter_map(Value::int32).collect(),
+        netbios: list(body.field(9)).filter_map(netbios_name).collect(),
+        additional: list(body.field(11)).filter_map(ticket).collect(),
+    })
+}
+
+fn kdc_rep(message: Value<'_>) -> Option<KdcRep<'_>> {
+    Some(KdcRep {
+        crealm: string(message.field(3)?)?,
+        cname: principal_name(message.field(4)?)?,
+        ticket: ticket(message.field(5)?)?,
+        etype: message.field(6)?.field(0)?.int32()?,
+    })
+}
+
+fn krb_error(message: Value<'_>) -> Option<KrbError<'_>> {
+    Some(KrbError {
+        code: message.field(6)?.int32()?,
+        crealm: message.field(7).and_then(string),
+        cname: message.field(8).and_then(principal_name),
+        realm: message.field(9).and_then(string).unwrap_or_default(),
+        sname: message.field(10).and_then(principal_name),
+    })
+}
+
+/// `Ticket`, section 5.3.
+fn ticket(value: Value<'_>) -> Option<Ticket> {
+    let (sequence, _) = der::read(value.expect(APPLICATION | TICKET)?)?;
+    let enc_part = sequence.field(3)?;
+    let cipher = enc_part.field(2)?.expect(der::OCTET_STRING)?;
+    let service = principal_name(sequence.field(2)?)?;
+    Some(Ticket {
+        id: Digest::of(&[cipher]),
+        service: service.text(&string(sequence.field(1)?)?),
+        etype: enc_part.field(0)?.int32()?,
+        kvno: enc_part.field(1).and_then(Value::uint32),
+        length: u32::try_from(cipher.len()).ok()?,
+    })
+}
+
+fn principal_name(value: Value<'_>) -> Option<PrincipalName<'_>> {
+    Some(PrincipalName {
+        name_type: value.field(0)?.int32()?,
+        components: list(value.field(1)).filter_map(string).collect(),
+    })
+}
+
+/// A `KerberosString`: ASCII by the letter of section 5.2.1, UTF-8 in practice.
+fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
+    const GENERAL_STRING: u8 = 0x1b;
+    value.expect(GENERAL_STRING).map(String::from_utf8_lossy)
+}
+
+/// A `HostAddress` with a NetBIOS name: 16 bytes, padded with blanks, the last one a type.
+fn netbios_name(address: Value<'_>) -> Option<Box<str>> {
+    if address.field(0)?.int32()? != ADDRESS_NETBIOS {
+        return None;
+    }
+    let name = address.field(1)?.expect(der::OCTET_STRING)?;
+    let name = String::from_utf8_lossy(name.get(..15).unwrap_or(name));
+    let name = name.trim_end_matches([' ', '\0']);
+    (!name.is_empty()).then(|| name.into())
+}
+
+fn list(value: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
+    value
+        .and_then(Value::elements)
+        .into_iter()
+        .flatten()
+        .take(MAX_ELEMENTS)
+}
+
+impl PrincipalName<'_> {
+    /// `class/instance@realm` in the wire's case.
+    pub(crate) fn text(&self, realm: &str) -> Box<str> {
+        format!("{}@{realm}", self.components.join("/")).into()
+    }
+
+    /// The account of this name; `None` where the name is hidden (RFC 8062, used by FAST).
+    pub(crate) fn account(&self, realm: &str) -> Option<Account> {
+        let anonymous = matches!(
+            self.components.as_slice(),
+            [class, name] if class == "WELLKNOWN" && name == "ANONYMOUS"
+        );
+        if anonymous || self.components.iter().all(|part| part.is_empty()) {
+            return None;
+        }
+        let components = self.components.iter().map(|part| &**part);
+        Some(Account::from_principal(components, realm))
+    }
+}

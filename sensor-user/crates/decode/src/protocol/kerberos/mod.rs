@@ -1,0 +1,79 @@
+//! Kerberos v5 (RFC 4120) over UDP and TCP, and its change-password protocol (RFC 3244).
+
+mod conversation;
+mod kpasswd;
+mod message;
+mod pending;
+
+pub(crate) use conversation::Conversation;
+pub(crate) use message::{Message, parse};
+
+use crate::flow::stream::Progress;
+
+/// Length of the record mark in front of each message over TCP (RFC 4120 7.2.2).
+const MARK: usize = 4;
+/// Bytes that tell whether a Kerberos message starts with them: the record mark, the longest header
+/// of a DER value, and the tag inside.
+pub(crate) const TELLING: usize = MARK + 7;
+
+/// The well-known ports: of the KDC and of the change-password service.
+const PORTS: [u16; 2] = [88, 464];
+
+/// Whether a UDP datagram between these ports is a Kerberos message. On its own ports bytes behind
+/// the message do no harm; elsewhere they make it something else.
+pub(crate) fn is_datagram(bytes: &[u8], ports: [u16; 2]) -> bool {
+    let Some(length) = message::length(bytes) else {
+        return kpasswd::message(bytes).is_some();
+    };
+    length == bytes.len() || length < bytes.len() && ports.iter().any(|port| PORTS.contains(port))
+}
+
+/// Whether a record of a TCP stream starts here.
+pub(crate) fn starts_record(bytes: &[u8], max_message: usize) -> bool {
+    let Some((mark, rest)) = bytes.split_first_chunk() else {
+        return false;
+    };
+    let Some(record) = record_length(*mark, max_message) else {
+        return false;
+    };
+    message::length(rest).is_some_and(|length| length <= record && record - length < 16)
+        || kpasswd::starts(rest, record)
+}
+
+/// The length of the record behind this mark, if it is one that may be taken. Its highest bit is
+/// reserved and must be zero.
+fn record_length(mark: [u8; MARK], max_message: usize) -> Option<usize> {
+    let length = usize::try_from(u32::from_be_bytes(mark)).ok()?;
+    (1..=max_message).contains(&length).then_some(length)
+}
+
+/// Cuts a TCP stream into records and hands each to `take`.
+pub(super) fn read_records(
+    bytes: &[u8],
+    max_message: usize,
+    mut take: impl FnMut(&[u8]),
+) -> Progress {
+    let mut rest = bytes;
+    loop {
+        let taken = bytes.len() - rest.len();
+        let Some((mark, behind)) = rest.split_first_chunk() else {
+            return Progress::Read {
+                taken,
+                need: MARK,
+                length: 0,
+            };
+        };
+        let Some(record) = record_length(*mark, max_message) else {
+            return Progress::Astray;
+        };
+        let Some((message, next)) = behind.split_at_checked(record) else {
+            return Progress::Read {
+                taken,
+                need: MARK + record,
+                length: MARK + record,
+            };
+        };
+        take(message);
+        rest = next;
+    }
+}

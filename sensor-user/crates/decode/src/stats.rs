@@ -1,0 +1,207 @@
+//! What was seen, and every loss by its name.
+
+/// Counters of one decoder, or of several merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Frames fed.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    protocols: [ProtocolStats; Protocol::ALL.len()],
+    drops: [u64; Drop::ALL.len()],
+}
+
+/// Counters of one protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProtocolStats {
+    /// Messages read.
+    pub messages: u64,
+    /// Messages that could not be understood.
+    pub errors: u64,
+}
+
+/// The protocols that are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Kerberos v5, RFC 4120, and its change-password protocol, RFC 3244.
+    Kerberos,
+    /// DCE/RPC over TCP, [C706] and [MS-RPCE].
+    Dcerpc,
+    /// NTLM messages inside other protocols, [MS-NLMP].
+    Ntlm,
+}
+
+/// Why something was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drop {
+    /// A frame that carries no IP packet.
+    NotIp,
+    /// IP headers that contradict themselves or end early.
+    BadIp,
+    /// TCP or UDP headers that contradict themselves or end early.
+    BadTransport,
+    /// A packet that the capture cut short (snaplen).
+    CutPacket,
+    /// A datagram whose fragments did not all come in time.
+    FragmentTimeout,
+    /// A datagram that made room for others, or had too many fragments.
+    FragmentEvicted,
+    /// A datagram whose fragments overlap: forged (RFC 5722 section 3).
+    FragmentOverlap,
+    /// A flow that made room for others.
+    FlowEvicted,
+    /// A TCP stream went on without a segment that never came.
+    StreamGap,
+    /// A TCP segment so far outside the stream that its receiver would not take it.
+    StreamStray,
+    /// A message longer than is taken, or with a length that cannot be true.
+    LongMessage,
+    /// A request that made room for others before its answer came.
+    PendingEvicted,
+    /// A DCE/RPC context that found no room.
+    ContextRefused,
+}
+
+impl Stats {
+    /// What was counted for each protocol, by the names of the `--stats` contract.
+    pub fn protocols(&self) -> impl Iterator<Item = (&'static str, ProtocolStats)> {
+        Protocol::ALL
+            .iter()
+            .map(|protocol| protocol.name())
+            .zip(self.protocols)
+    }
+
+    /// What was counted for one protocol.
+    pub fn protocol(&self, protocol: Protocol) -> ProtocolStats {
+        self.protocols
+            .get(protocol as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How often each reason to drop something occurred, zeros included.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Drop::ALL.iter().map(|reason| reason.name()).zip(self.drops)
+    }
+
+    /// How often something was dropped for `reason`.
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.drops.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds what another decoder counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        for (mine, theirs) in self.protocols.iter_mut().zip(other.protocols) {
+            mine.messages += theirs.messages;
+            mine.errors += theirs.errors;
+        }
+        for (mine, theirs) in self.drops.iter_mut().zip(other.drops) {
+            *mine += theirs;
+        }
+    }
+
+    pub(crate) fn drop(&mut self, reason: Drop) {
+        if let Some(count) = self.drops.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a message, understood or not.
+    pub(crate) fn message(&mut self, protocol: Protocol, understood: bool) {
+        if let Some(counts) = self.protocols.get_mut(protocol as usize) {
+            counts.messages += 1;
+            counts.errors += u64::from(!understood);
+        }
+    }
+}
+
+impl Protocol {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 3] = [Self::Kerberos, Self::Dcerpc, Self::Ntlm];
+
+    /// The name in `--stats`, metrics and health.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kerberos => "kerberos",
+            Self::Dcerpc => "dcerpc",
+            Self::Ntlm => "ntlm",
+        }
+    }
+}
+
+impl Drop {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 13] = [
+        Self::NotIp,
+        Self::BadIp,
+        Self::BadTransport,
+        Self::CutPacket,
+        Self::FragmentTimeout,
+        Self::FragmentEvicted,
+        Self::FragmentOverlap,
+        Self::FlowEvicted,
+        Self::StreamGap,
+        Self::StreamStray,
+        Self::LongMessage,
+        Self::PendingEvicted,
+        Self::ContextRefused,
+    ];
+
+    /// The name in `--stats`, metrics and health.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotIp => "not-ip",
+            Self::BadIp => "bad-ip",
+            Self::BadTransport => "bad-transport",
+            Self::CutPacket => "cut-packet",
+            Self::FragmentTimeout => "fragment-timeout",
+            Self::FragmentEvicted => "fragment-evicted",
+            Self::FragmentOverlap => "fragment-overlap",
+            Self::FlowEvicted => "flow-evicted",
+            Self::StreamGap => "stream-gap",
+            Self::StreamStray => "stream-stray",
+            Self::LongMessage => "long-message",
+            Self::PendingEvicted => "pending-evicted",
+            Self::ContextRefused => "context-refused",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_the_order_of_the_discriminants() {
+        for (index, reason) in Drop::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+        for (index, protocol) in Protocol::ALL.into_iter().enumerate() {
+            assert_eq!(protocol as usize, index);
+        }
+    }
+
+    #[test]
+    fn merging_adds_everything() {
+        let mut one = Stats {
+            packets: 1,
+            bytes: 60,
+            ..Stats::default()
+        };
+        one.drop(Drop::StreamGap);
+        one.message(Protocol::Dcerpc, false);
+        let mut sum = one.clone();
+        sum.merge(&one);
+        assert_eq!((sum.packets, sum.bytes), (2, 120));
+        assert_eq!(sum.dropped(Drop::StreamGap), 2);
+        assert_eq!(
+            sum.protocol(Protocol::Dcerpc),
+            ProtocolStats {
+                messages: 2,
+                errors: 2
+            }
+        );
+    }
+}
