@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::error::SpoolError;
 use super::room::Room;
 use super::store::{Spool, spool_path};
+use crate::uplink::is_enrolled;
 use crate::uplink::outbox::{Outbox, Sink};
 
 /// Takes alerts and commits them within 50 ms, in the order they came.
@@ -59,7 +60,7 @@ impl SpoolWriter {
             path: spool_path(state_dir),
             committed: watch,
             pending: Arc::default(),
-            awaits_console: Arc::default(),
+            awaits_console: Arc::new(AtomicBool::new(is_enrolled(state_dir))),
         };
         let refused = Arc::default();
         let outbox = Outbox::start(
