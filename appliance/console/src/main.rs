@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! `goshawk-console`: see [`goshawk_console::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    goshawk_console::cli::main()
+}
