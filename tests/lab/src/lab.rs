@@ -89,20 +89,30 @@ impl Lab {
         Ok(self.hosts.entry(name.to_owned()).or_insert(host))
     }
 
+    /// Makes sure that a second controller, `dc2`, has joined; it need not run.
+    ///
+    /// # Errors
+    /// If the join fails.
+    pub fn enlist_second_controller(&mut self) -> Result<()> {
+        if !self.hosts.contains_key("dc2") {
+            self.add_host("dc2", DC2)?;
+        }
+        let dc2 = self.host("dc2")?;
+        if dc2.private_file("dc").exists() {
+            Ok(())
+        } else {
+            Controller::enlist(dc2, DC1)
+        }
+    }
+
     /// Makes sure that a second controller, `dc2`, has joined and runs.
     ///
     /// # Errors
     /// If the join or the start fails.
     pub fn second_controller(&mut self) -> Result<()> {
         if self.second.is_none() {
-            if !self.hosts.contains_key("dc2") {
-                self.add_host("dc2", DC2)?;
-            }
-            let dc2 = self.host("dc2")?;
-            if !dc2.private_file("dc").exists() {
-                Controller::enlist(dc2, DC1)?;
-            }
-            self.second = Some(Controller::start(dc2)?);
+            self.enlist_second_controller()?;
+            self.second = Some(Controller::start(self.host("dc2")?)?);
         }
         Ok(())
     }

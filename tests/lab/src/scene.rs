@@ -24,7 +24,7 @@ pub struct Scene {
     /// The controllers that a sensor's configuration names while it watches.
     pub controllers: &'static [Ipv4Addr],
     prepare: fn(&mut Lab) -> Result<()>,
-    play: fn(&Lab) -> Result<()>,
+    play: fn(&mut Lab) -> Result<()>,
 }
 
 /// Whether a scene shows an attack.
@@ -74,7 +74,7 @@ impl Scene {
         about: &'static str,
         tool: Tool,
         expected: &'static [Expected],
-        play: fn(&Lab) -> Result<()>,
+        play: fn(&mut Lab) -> Result<()>,
     ) -> Self {
         let controllers = &[DC1];
         let nature = Nature::Attack;
@@ -95,7 +95,7 @@ impl Scene {
         name: &'static str,
         about: &'static str,
         tool: Tool,
-        play: fn(&Lab) -> Result<()>,
+        play: fn(&mut Lab) -> Result<()>,
     ) -> Self {
         Self {
             nature: Nature::Benign,
@@ -132,7 +132,7 @@ impl Scene {
     ///
     /// # Errors
     /// If a step fails, or if the tool did not do what the scene is about.
-    pub fn play(&self, lab: &Lab) -> Result<()> {
+    pub fn play(&self, lab: &mut Lab) -> Result<()> {
         (self.play)(lab).with_context(|| format!("the scene {} failed", self.name))
     }
 }

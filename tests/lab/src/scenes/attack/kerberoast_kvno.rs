@@ -22,7 +22,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     let attacker = lab.host("attacker")?;
     let services: Vec<&str> = crate::accounts::SERVICES
         .iter()

@@ -23,7 +23,7 @@ pub(super) const SCENE: Scene = Scene::attack(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("attacker")?.script(&format!(
         r#"for name in {} {SPRAYED}; do
                echo "$SPRAYED_PASSWORD" | kinit "$name" && echo "got $name" || true

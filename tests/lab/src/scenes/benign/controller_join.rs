@@ -12,9 +12,9 @@ pub(super) const SCENE: Scene = Scene::benign(
     Tool::debian("samba-tool domain join", "samba"),
     play,
 )
-.after(|lab| lab.add_host("dc2", DC2).map(|_| ()))
+.after(|lab| lab.add_host("dc2", DC2).map(drop))
 .watched_with(&[DC1, DC2]);
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     Controller::enlist(lab.host("dc2")?, DC1)
 }

@@ -20,7 +20,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     Ok(())
 });
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"printf '%s\n' "$PASSWORD" 'Harrier-Quarry-3' 'Harrier-Quarry-3' | kinit oscar
            klist | grep 'oscar@'"#,

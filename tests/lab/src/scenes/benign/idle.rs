@@ -15,7 +15,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"dig +short "_kerberos._tcp.$DOMAIN" SRV
            dig +short "dc1.$DOMAIN"

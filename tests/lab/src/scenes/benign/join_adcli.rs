@@ -12,7 +12,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws2")?.script(
         r#"echo "$ADMIN_PASSWORD" | adcli join --domain="$DOMAIN" -U Administrator \
                --stdin-password --host-keytab="$PWD/host.keytab" --computer-name=ws2

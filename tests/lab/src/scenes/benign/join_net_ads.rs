@@ -13,7 +13,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"net ads join -U "Administrator%$ADMIN_PASSWORD" --no-dns-updates
            net ads testjoin"#,

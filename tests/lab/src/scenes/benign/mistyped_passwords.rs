@@ -1,5 +1,5 @@
-//! Fingers slip: four people need one to three tries. MIT's client doubles each wrong one by asking
-//! "the primary KDC" again, so three slips look like six failures.
+//! Fingers slip: four people need one to three tries (KDC_ERR_PREAUTH_FAILED, RFC 4120 7.5.9), and
+//! then they are in.
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"slip() {
                for try in $(seq "$2"); do

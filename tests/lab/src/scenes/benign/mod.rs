@@ -11,6 +11,7 @@ mod mistyped_names;
 mod mistyped_passwords;
 mod nopreauth_logon;
 mod replication;
+mod replication_midstream;
 mod service_tickets;
 mod workday;
 
@@ -27,4 +28,5 @@ pub(super) const SCENES: &[Scene] = &[
     join_net_ads::SCENE,
     controller_join::SCENE,
     replication::SCENE,
+    replication_midstream::SCENE,
 ];

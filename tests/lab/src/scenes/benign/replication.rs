@@ -1,4 +1,5 @@
-//! Two controllers keep each other up to date, in both directions, with tickets of their own.
+//! A second controller starts: the two bind to each other with tickets of their own and replicate in
+//! both directions, which is what DCSync pretends to be.
 
 use anyhow::Result;
 
@@ -7,14 +8,20 @@ use crate::scene::{Scene, Tool};
 
 pub(super) const SCENE: Scene = Scene::benign(
     "replication",
-    "Two controllers replicate in both directions (samba-tool drs replicate)",
-    Tool::debian("samba-tool drs replicate", "samba"),
+    "A second controller starts and both replicate, Kerberos binds included (samba)",
+    Tool::debian("samba, samba-tool drs replicate", "samba"),
     play,
 )
-.after(Lab::second_controller)
+.after(Lab::enlist_second_controller)
 .watched_with(&[DC1, DC2]);
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
+    lab.second_controller()?;
+    replicate(lab)
+}
+
+/// A change on either side, fetched by the other one.
+pub(super) fn replicate(lab: &Lab) -> Result<()> {
     lab.host("dc1")?.script(
         r#"samba-tool user setpassword heidi --newpassword="$PASSWORD"
            samba-tool drs replicate "dc2.$DOMAIN" "dc1.$DOMAIN" DC=hawk,DC=example \

@@ -13,7 +13,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"echo "$PASSWORD" | kinit judy
            kvno "HTTP/intranet.$DOMAIN"

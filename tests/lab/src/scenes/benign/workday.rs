@@ -12,7 +12,7 @@ pub(super) const SCENE: Scene = Scene::benign(
     play,
 );
 
-fn play(lab: &Lab) -> Result<()> {
+fn play(lab: &mut Lab) -> Result<()> {
     lab.host("ws1")?.script(
         r#"for name in alice bob carol; do
                echo "$PASSWORD" | kinit "$name"
