@@ -178,6 +178,11 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         Some(&mut campaign.facts)
     }
 
+    /// The keys of the open campaigns.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        self.open.keys().cloned().collect()
+    }
+
     /// Adds to the evidence what belongs to the campaign without counting as an event of it.
     pub(crate) fn attach(&mut self, key: &K, evidence: impl IntoIterator<Item = Evidence>) {
         if let Some(campaign) = self.open.get_mut(key) {

@@ -5,14 +5,20 @@
 //! implements [`Detection`]. To add one: write its file after the model of the shortest
 //! (`dcsync.rs`), and add a line to [`Detections`], its two lists and [`CATALOGUE`].
 
+mod account_enumeration;
+mod asrep_roasting;
+mod brute_force;
 mod dcsync;
+mod kerberoasting;
 pub(crate) mod services;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use goshawk_model::kerberos::padata;
-use goshawk_model::{Activity, Digest, Evidence};
+use goshawk_model::kerberos::{ETYPE_RC4_HMAC, padata};
+use goshawk_model::{Activity, Digest, Evidence, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -64,22 +70,44 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
 }
 
 /// Every detection's description, by number.
-pub(crate) const CATALOGUE: &[Description] = &[dcsync::DESCRIPTION];
+pub(crate) const CATALOGUE: &[Description] = &[
+    account_enumeration::DESCRIPTION,
+    dcsync::DESCRIPTION,
+    brute_force::DESCRIPTION,
+    kerberoasting::DESCRIPTION,
+    asrep_roasting::DESCRIPTION,
+];
 
 /// Every detection, with its state. The fields' names are those in a snapshot.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Detections {
+    account_enumeration: Running<account_enumeration::AccountEnumeration>,
     dcsync: Running<dcsync::DcSync>,
+    brute_force: Running<brute_force::BruteForce>,
+    kerberoasting: Running<kerberoasting::Kerberoasting>,
+    asrep_roasting: Running<asrep_roasting::AsrepRoasting>,
 }
 
 impl Detections {
-    pub(crate) fn each(&mut self) -> [&mut dyn Run; 1] {
-        [&mut self.dcsync]
+    pub(crate) fn each(&mut self) -> [&mut dyn Run; 5] {
+        [
+            &mut self.account_enumeration,
+            &mut self.dcsync,
+            &mut self.brute_force,
+            &mut self.kerberoasting,
+            &mut self.asrep_roasting,
+        ]
     }
 
-    pub(crate) fn all(&self) -> [&dyn Run; 1] {
-        [&self.dcsync]
+    pub(crate) fn all(&self) -> [&dyn Run; 5] {
+        [
+            &self.account_enumeration,
+            &self.dcsync,
+            &self.brute_force,
+            &self.kerberoasting,
+            &self.asrep_roasting,
+        ]
     }
 }
 
@@ -152,6 +180,27 @@ pub(crate) fn proves_identity(padata: &[i32]) -> bool {
     })
 }
 
+/// Whether so many people log on from `ip` that `odd` ones among them are to be expected: a
+/// terminal server, a gateway with NAT.
+fn is_busy(ip: IpAddr, odd: usize, within: Duration, scene: &Scene<'_>) -> bool {
+    /// Logons for each odd one.
+    const RATIO: usize = 3;
+    /// So many are odd anywhere.
+    const TOO_MANY: usize = 20;
+    let logons = scene.knowledge.hosts.logons(ip, scene.now - within);
+    odd < TOO_MANY && logons.take(RATIO * odd).count() >= RATIO * odd
+}
+
+/// RC4 by any of its numbers (RFC 4757 and its forerunners).
+fn is_rc4(etype: i32) -> bool {
+    matches!(etype, ETYPE_RC4_HMAC | 24 | -128 | -133 | -135)
+}
+
+/// Whether RC4 is all that is offered.
+fn is_rc4_only(offered: &[i32]) -> bool {
+    !offered.is_empty() && offered.iter().all(|&etype| is_rc4(etype))
+}
+
 /// An activity in words.
 fn evidence(activity: &Activity, detail: String) -> Evidence {
     Evidence {
@@ -165,11 +214,11 @@ fn evidence(activity: &Activity, detail: String) -> Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     /// By the engine's clock.
-    now: goshawk_model::Timestamp,
+    now: Timestamp,
     /// The engine's time of the activity.
-    at: goshawk_model::Timestamp,
+    at: Timestamp,
     /// The packet's stamp.
-    time: goshawk_model::Timestamp,
+    time: Timestamp,
     activity: Digest,
 }
 

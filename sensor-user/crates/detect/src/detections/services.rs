@@ -146,15 +146,22 @@ impl<'a> Service<'a> {
     /// `svc_sql@REALM`, `CORP\svc_sql@REALM`, `svc_sql@corp.example@REALM`.
     pub(crate) fn named_account(&self) -> Option<Account> {
         let named = self.instance.is_none() && !self.is_ticket_granting() && !self.class.is_empty();
-        named.then(|| Account::new(self.class, self.realm))
+        named.then(|| self.account())
     }
 
     /// As an alert's target: the account, or the service in the form of one.
     pub(crate) fn account(&self) -> Account {
-        match self.instance {
-            Some(instance) => Account::from_principal([self.class, instance], self.realm),
-            None => Account::new(self.class, self.realm),
-        }
+        let Some(instance) = self.instance else {
+            let qualified = Account::new(self.class, self.realm);
+            let bare = Account::new(self.account_name(), self.realm);
+            // The realm says the same as a NetBIOS name, in the normal form.
+            return if qualified.may_be(&bare) {
+                bare
+            } else {
+                qualified
+            };
+        };
+        Account::from_principal([self.class, instance], self.realm)
     }
 
     fn account_name(&self) -> &'a str {
@@ -198,11 +205,15 @@ mod tests {
         );
         assert_eq!(
             named("CORP\\svc_sql@CORP.EXAMPLE").as_deref(),
-            Some("svc_sql@corp")
+            Some("svc_sql@corp.example")
         );
         assert_eq!(
             named("svc_sql@corp.example@CORP.EXAMPLE").as_deref(),
             Some("svc_sql@corp.example")
+        );
+        assert_eq!(
+            named("OTHER\\svc_sql@CORP.EXAMPLE").as_deref(),
+            Some("svc_sql@other")
         );
         assert_eq!(named("MSSQLSvc/db@CORP.EXAMPLE"), None);
         assert_eq!(named("krbtgt@CORP.EXAMPLE"), None);

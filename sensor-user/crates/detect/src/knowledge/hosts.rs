@@ -29,7 +29,15 @@ struct HostFact {
     /// several machines behind one address do.
     certainty: Option<Confidence>,
     /// Accounts that logged on from here, the latest last.
-    accounts: Vec<(Account, Timestamp)>,
+    accounts: Vec<Logons>,
+}
+
+/// An account's logons from one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Logons {
+    account: Account,
+    first: Timestamp,
+    last: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -76,8 +84,18 @@ impl Hosts {
             .get(&ip)
             .into_iter()
             .flat_map(|fact| &fact.accounts)
-            .filter(move |(_, last)| *last >= since)
-            .map(|(account, _)| account)
+            .filter(move |logons| logons.last >= since)
+            .map(|logons| &logons.account)
+    }
+
+    /// Accounts that logged on from `ip` for the first time at or after `since`.
+    pub(crate) fn newcomers(&self, ip: IpAddr, since: Timestamp) -> impl Iterator<Item = &Account> {
+        self.facts
+            .get(&ip)
+            .into_iter()
+            .flat_map(|fact| &fact.accounts)
+            .filter(move |logons| logons.first >= since)
+            .map(|logons| &logons.account)
     }
 
     pub(super) fn learn(&mut self, activity: &Activity, tickets: &Tickets, now: Timestamp) {
@@ -143,14 +161,22 @@ impl Hosts {
 
     fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
         let fact = self.facts.touch(ip, now, HostFact::default);
-        if let Some(known) = fact.accounts.iter().position(|(known, _)| known == account) {
-            fact.accounts[known].1 = now;
+        let known = fact
+            .accounts
+            .iter()
+            .rposition(|known| known.account == *account);
+        if let Some(known) = known {
+            fact.accounts[known].last = now;
             fact.accounts[known..].rotate_left(1);
         } else {
             if fact.accounts.len() >= ACCOUNTS {
                 fact.accounts.remove(0);
             }
-            fact.accounts.push((account.clone(), now));
+            fact.accounts.push(Logons {
+                account: account.clone(),
+                first: now,
+                last: now,
+            });
         }
         if let Some(name) = account.name().strip_suffix('$') {
             let lives = *self.addresses.touch(name.into(), now, || ip);

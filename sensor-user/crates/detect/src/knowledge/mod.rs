@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use hosts::Hosts;
 pub(crate) use requests::Requests;
-pub(crate) use tickets::Tickets;
+pub(crate) use tickets::{Tickets, on_behalf};
 pub(crate) use watch::Watch;
 
 use crate::settings::Settings;

@@ -24,6 +24,8 @@ const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) struct TicketFact {
     /// Whose it is; `None` when FAST hid that all along.
     pub(crate) owner: Option<Account>,
+    /// The machine that asked for it.
+    pub(crate) asked_from: IpAddr,
     /// The KDC that issued it.
     pub(crate) issuer: IpAddr,
     /// Whether a second machine handed out the same ticket: one of them relays for the other.
@@ -61,6 +63,7 @@ impl Tickets {
         }
         let fact = TicketFact {
             owner: self.owner(&activity.kind).cloned(),
+            asked_from: activity.client.ip,
             issuer,
             relayed: false,
             service: ticket.service.clone(),

@@ -1,6 +1,11 @@
 //! The engine as a whole: attacks, what looks like them, and the engine's own promises.
 
+mod account_enumeration;
+mod asrep_roasting;
+mod brute_force;
 mod dcsync;
+mod engine;
+mod kerberoasting;
 
 use goshawk_model::{Activity, Alert};
 
@@ -15,6 +20,12 @@ fn golden(alert: &Alert) -> String {
 fn one(alerts: Vec<Alert>) -> Alert {
     let [alert] = <[Alert; 1]>::try_from(alerts).expect("one alert");
     alert
+}
+
+/// Those of one detection.
+fn of(external_id: u16, alerts: Vec<Alert>) -> Vec<Alert> {
+    let wanted = |alert: &Alert| alert.external_id == external_id;
+    alerts.into_iter().filter(wanted).collect()
 }
 
 /// What is left at the end: every alert in its final state.

@@ -1,0 +1,518 @@
+//! Kerberoasting: collecting service tickets that are sealed with people's passwords.
+//!
+//! **The attack.** Any account may ask for a ticket to any service (RFC 4120 3.3). The ticket is
+//! sealed with the key of the account that runs the service; where that is a person's kind of
+//! account, its password can be guessed offline: impacket `GetUserSPNs`, Rubeus `kerberoast`,
+//! netexec, PowerView, `kvno`.
+//!
+//! **On the wire.** TGS exchanges that no client would have: a service named like an account
+//! (`CORP\svc_sql`; impacket asks so, with name type -128), RC4 alone where AES is possible
+//! ([MS-KILE] 3.3.5.7 lets the client choose), many services of users' accounts within minutes.
+//! Tickets of computers' services are not worth cracking and hardly count. With an account that
+//! needs no pre-authentication, service tickets come straight from an AS exchange and nobody need
+//! log on at all. A refusal counts as much as a ticket.
+//!
+//! **Look-alikes.** A workstation's morning: files, directory, intranet, a database or two. A
+//! ticket that is then used loses its points, where its use is seen, which is only on a
+//! controller. Windows seals tickets for many services with RC4 although AES was offered, so that
+//! alone weighs little, and web servers least: people open many. User-to-user (RFC 4120 3.7) and
+//! S4U ([MS-SFU]) name accounts by design and do not count. Machines that talk to many databases
+//! by design (monitoring, backup) can be excluded.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use goshawk_model::kerberos::{
+    Answer, AsExchange, OPTION_ENC_TKT_IN_SKEY, TgsExchange, TgsRequest, Ticket, error, error_name,
+    etype_name,
+};
+use goshawk_model::{Account, Activity, Confidence, Digest, Kind, Party, Severity};
+use serde::{Deserialize, Serialize};
+
+use super::services::Service;
+use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity};
+use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
+use crate::description::Description;
+use crate::knowledge::on_behalf;
+use crate::scene::Scene;
+use crate::table::{Table, TableStats};
+use crate::words::{count, etypes, list};
+
+pub(super) const DESCRIPTION: Description = Description {
+    external_id: 2410,
+    name: "kerberoasting",
+    title: "Service tickets collected for cracking (Kerberoasting)",
+    severity: Severity::High,
+    techniques: &["T1558.003"],
+    learning: None,
+    meaning: "Tickets sealed with the passwords of service accounts were collected. Weak passwords \
+        among them can be guessed offline, without another packet to the domain.",
+    help: "Seen is how tickets are asked for, and for which services. Whether they are used at \
+        member servers, and whether a password was guessed, cannot be seen.",
+    look_alikes: "Software that asks for tickets to many services, such as monitoring and backup; \
+        exclude its machine and account. Old software that offers RC4 alone.",
+    remediation: &[
+        "Ask the account's owner, or find out what runs on the source, and isolate it if nobody can \
+         explain the requests.",
+        "Reset the password of the asking account: it is in the attacker's hands.",
+        "Change the passwords of the service accounts whose tickets were collected to long random \
+         ones, better: move the services to group-managed service accounts.",
+        "Allow these accounts AES only (msDS-SupportedEncryptionTypes 0x18).",
+        "Watch for logons of these accounts from places where they were not seen before.",
+    ],
+};
+
+/// Points that make a campaign. A half of them could be an odd but honest client.
+const THRESHOLD: u32 = 12;
+/// Points that leave little doubt.
+const PLENTY: u32 = 2 * THRESHOLD;
+/// Requests of one asker count together within this time.
+const TOGETHER: Duration = Duration::from_secs(300);
+/// Askers remembered. An asker has fewer requests waiting than [`THRESHOLD`], a point each.
+const ASKERS: usize = 32_768;
+/// Tickets remembered per campaign, to see whether they are used.
+const TICKETS: usize = 256;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Kerberoasting {
+    askers: Table<Asker, BTreeMap<Account, Asked>, ASKERS>,
+}
+
+/// Who asks from where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Asker {
+    ip: IpAddr,
+    account: Option<Account>,
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account.as_ref().map_or("-", Account::as_str);
+        write!(f, "{} {account}", self.ip)
+    }
+}
+
+/// A request that counts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Asked {
+    mark: Mark,
+    why: Why,
+    points: u32,
+    /// The ticket, if one was issued.
+    ticket: Option<Digest>,
+    /// What it is sealed with, or the error instead.
+    answer: Result<i32, i32>,
+    offered: Vec<i32>,
+}
+
+/// Why a request counts; rising with what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Why {
+    /// A service of a user's account.
+    Service,
+    /// RC4 alone offered for a computer's service.
+    Rc4OnComputer,
+    /// Sealed with RC4 although more was offered.
+    Rc4Sealed,
+    /// RC4 wanted first, or nothing newer offered.
+    Rc4First,
+    /// The service for changing passwords, which a list of all services holds.
+    PasswordChange,
+    /// RC4 alone offered.
+    Rc4Only,
+    /// Named like an account.
+    NamedAsUser,
+    /// From an AS exchange, without any proof.
+    Unproved,
+    /// Bait.
+    Honeytoken,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Facts {
+    points: u32,
+    /// How often each reason was met.
+    why: BTreeMap<Why, u64>,
+    /// Tickets not seen used → their points.
+    unused: BTreeMap<Digest, u32>,
+    used: u64,
+    refused: u64,
+}
+
+impl Detection for Kerberoasting {
+    type Key = Asker;
+    type Facts = Facts;
+    const DESCRIPTION: &'static Description = &DESCRIPTION;
+
+    fn observe(
+        &mut self,
+        activity: &Activity,
+        scene: &Scene<'_>,
+        campaigns: &mut Campaigns<Asker, Facts>,
+    ) {
+        match &activity.kind {
+            Kind::Tgs(exchange) if !scene.repeated => {
+                let account = scene.knowledge.asker(activity).or(exchange.client.as_ref());
+                let Some(text) = exchange.service.as_deref() else {
+                    return;
+                };
+                let service = Service::new(text);
+                if let Some((why, points)) = weigh(exchange, service, account, scene) {
+                    let offered = exchange.request.as_ref().map(|request| &*request.etypes);
+                    let asked = Asked::new(activity, scene, why, points, &exchange.answer, offered);
+                    let asker = Asker {
+                        ip: activity.client.ip,
+                        account: account.cloned(),
+                    };
+                    self.asked(asker, service.account(), asked, scene, campaigns);
+                }
+            }
+            Kind::As(exchange) if !scene.repeated => {
+                let Some(service) = unproved(exchange) else {
+                    return;
+                };
+                let offered = exchange.request.as_ref().map(|request| &*request.etypes);
+                let (why, points) = (Why::Unproved, THRESHOLD);
+                let asked = Asked::new(activity, scene, why, points, &exchange.answer, offered);
+                let asker = Asker {
+                    ip: activity.client.ip,
+                    account: None,
+                };
+                self.asked(asker, service.account(), asked, scene, campaigns);
+            }
+            Kind::Ap(exchange) if exchange.error.is_none() => {
+                self.used(&exchange.ticket, scene, campaigns);
+            }
+            Kind::Rpc(call) => {
+                if let Some(ticket) = call.auth.as_ref().and_then(|auth| auth.ticket.as_ref()) {
+                    self.used(ticket, scene, campaigns);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self, scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {
+        self.askers.expire(scene.now - TOGETHER);
+    }
+
+    fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
+        let facts = &campaign.facts;
+        let strongest = facts
+            .why
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or(Why::Service);
+        let plenty = facts.points >= PLENTY;
+        let confidence = match strongest {
+            Why::Honeytoken | Why::Unproved | Why::NamedAsUser => Confidence::High,
+            _ if facts.points < THRESHOLD => Confidence::Low,
+            Why::Rc4Only | Why::Rc4First | Why::Rc4Sealed | Why::PasswordChange if plenty => {
+                Confidence::High
+            }
+            Why::Rc4Only | Why::Rc4First | Why::Rc4Sealed | Why::PasswordChange => {
+                Confidence::Medium
+            }
+            Why::Service | Why::Rc4OnComputer if plenty => Confidence::Medium,
+            Why::Service | Why::Rc4OnComputer => Confidence::Low,
+        };
+        Judgement {
+            severity: Severity::High,
+            confidence,
+        }
+    }
+
+    fn tell(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Story {
+        let facts = &campaign.facts;
+        let place = campaign
+            .source
+            .ip
+            .map_or_else(|| "an unknown machine".to_owned(), |ip| scene.place(ip));
+        let who = match &campaign.source.account {
+            Some(account) => format!("{account}, from {place},"),
+            None => format!("Somebody at {place}"),
+        };
+        let services = list(
+            campaign
+                .targets
+                .iter()
+                .filter_map(|target| target.account.as_ref()),
+            campaign.targets_total(),
+        );
+        let mut reason = String::from(
+            "Tickets are sealed with the password of the account that runs the service, so they \
+             can be used to guess it offline. What was asked for:",
+        );
+        for (why, &times) in facts.why.iter().rev() {
+            reason += &format!(" {}, {}.", why.told(), count(times, "request"));
+        }
+        if facts.refused > 0 {
+            reason += &format!(
+                " {} refused; the attempt shows the intent.",
+                match facts.refused {
+                    1 => "1 request was".to_owned(),
+                    n => format!("{n} requests were"),
+                }
+            );
+        }
+        if facts.used > 0 {
+            reason += &format!(
+                " Against it speaks that {} used at a domain controller.",
+                match facts.used {
+                    1 => "1 ticket was".to_owned(),
+                    n => format!("{n} tickets were"),
+                }
+            );
+        }
+        reason += " Whether tickets were used at member servers cannot be seen.";
+        Story {
+            summary: format!("{who} collected service tickets for {services}."),
+            reason,
+        }
+    }
+
+    fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
+        into.insert("kerberoasting-askers", self.askers.stats());
+    }
+}
+
+impl Kerberoasting {
+    fn asked(
+        &mut self,
+        asker: Asker,
+        service: Account,
+        asked: Asked,
+        scene: &Scene<'_>,
+        campaigns: &mut Campaigns<Asker, Facts>,
+    ) {
+        if campaigns.is_open(&asker) {
+            collected(&asker, [(service, asked)].into(), scene, campaigns);
+            return;
+        }
+        let waiting = self.askers.touch(asker.clone(), scene.now, BTreeMap::new);
+        waiting.retain(|_, before| before.mark.now + TOGETHER > scene.now);
+        // Asking twice for one service says no more than asking once, in the stronger way.
+        match waiting.get(&service) {
+            Some(before) if before.points >= asked.points => {}
+            _ => {
+                waiting.insert(service, asked);
+            }
+        }
+        let points: u32 = waiting.values().map(|asked| asked.points).sum();
+        if points >= THRESHOLD {
+            let all = std::mem::take(waiting);
+            self.askers.remove(&asker);
+            collected(&asker, all, scene, campaigns);
+        }
+    }
+
+    /// A ticket was presented to its service: it was wanted for that, unless it was asked for in
+    /// a way that no client has.
+    fn used(
+        &mut self,
+        ticket: &Ticket,
+        scene: &Scene<'_>,
+        campaigns: &mut Campaigns<Asker, Facts>,
+    ) {
+        let Some(fact) = scene.knowledge.tickets.get(ticket) else {
+            return;
+        };
+        let asker = Asker {
+            ip: fact.asked_from,
+            account: fact.owner.clone(),
+        };
+        if let Some(waiting) = self.askers.get_mut(&asker) {
+            waiting.retain(|_, asked| {
+                asked.ticket != Some(ticket.id) || asked.why >= Why::NamedAsUser
+            });
+        }
+        if campaigns
+            .facts(&asker)
+            .is_some_and(|facts| facts.unused.contains_key(&ticket.id))
+            && let Some(facts) = campaigns.change(&asker)
+            && let Some(points) = facts.unused.remove(&ticket.id)
+        {
+            facts.points = facts.points.saturating_sub(points);
+            facts.used += 1;
+        }
+    }
+}
+
+impl Asked {
+    fn new(
+        activity: &Activity,
+        scene: &Scene<'_>,
+        why: Why,
+        points: u32,
+        answer: &Answer,
+        offered: Option<&[i32]>,
+    ) -> Self {
+        const SHOWN: usize = 8;
+        let (ticket, answer) = match answer {
+            Answer::Issued { ticket, .. } => (Some(ticket.id), Ok(ticket.etype)),
+            Answer::Refused(code) => (None, Err(*code)),
+            Answer::Unseen => (None, Err(0)),
+        };
+        Self {
+            mark: Mark::new(activity, scene),
+            why,
+            points,
+            ticket,
+            answer,
+            offered: offered
+                .unwrap_or_default()
+                .iter()
+                .copied()
+                .take(SHOWN)
+                .collect(),
+        }
+    }
+
+    fn detail(&self, service: &Account) -> String {
+        let answer = match self.answer {
+            Ok(etype) => format!("a ticket sealed with {}", etype_name(etype)),
+            Err(0) => "not seen".to_owned(),
+            Err(code) => error_name(code).to_owned(),
+        };
+        let offered = if self.offered.is_empty() {
+            String::new()
+        } else {
+            format!("; offered were {}", etypes(&self.offered))
+        };
+        format!(
+            "{service}: {}; the answer was {answer}{offered}",
+            self.why.told()
+        )
+    }
+}
+
+impl Why {
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Service => "a service that a user's account may run",
+            Self::Rc4OnComputer => "RC4 alone for a computer's service",
+            Self::Rc4Sealed => "a service whose ticket is sealed with RC4",
+            Self::Rc4First => "RC4 before AES or without it",
+            Self::PasswordChange => "the service for changing passwords",
+            Self::Rc4Only => "RC4 alone, which cracks fastest",
+            Self::NamedAsUser => "a service named like a user's account, as tools do",
+            Self::Unproved => "a service ticket without any logon",
+            Self::Honeytoken => "a bait account that nobody should use",
+        }
+    }
+}
+
+fn collected(
+    asker: &Asker,
+    all: BTreeMap<Account, Asked>,
+    scene: &Scene<'_>,
+    campaigns: &mut Campaigns<Asker, Facts>,
+) {
+    let source = Party {
+        // The KDC believed the ticket that was presented, or it would not have looked further.
+        account: asker.account.clone(),
+        ..scene.machine(&asker.ip.into())
+    };
+    let mut in_time: Vec<_> = all.iter().collect();
+    in_time.sort_by_key(|(_, asked)| (asked.mark.at, asked.mark.activity));
+    let events = in_time.iter().map(|(service, asked)| Event {
+        at: asked.mark.at,
+        evidence: asked.mark.evidence(asked.detail(service)),
+        target: Some(Party {
+            account: Some((*service).clone()),
+            ..Party::default()
+        }),
+    });
+    let Some(facts) = campaigns.record::<Kerberoasting>(scene, asker, &source, events) else {
+        return;
+    };
+    for asked in all.values() {
+        facts.points = facts.points.saturating_add(asked.points);
+        *facts.why.entry(asked.why).or_default() += 1;
+        facts.refused += u64::from(matches!(asked.answer, Err(code) if code != 0));
+        if let Some(ticket) = asked.ticket
+            && asked.why < Why::NamedAsUser
+            && facts.unused.len() < TICKETS
+        {
+            facts.unused.insert(ticket, asked.points);
+        }
+    }
+}
+
+/// What a request says, and how much; `None` if it is any client's business.
+fn weigh(
+    exchange: &TgsExchange,
+    service: Service<'_>,
+    asker: Option<&Account>,
+    scene: &Scene<'_>,
+) -> Option<(Why, u32)> {
+    let request = exchange.request.as_ref();
+    if service.is_ticket_granting() || request.is_some_and(names_accounts_by_design) {
+        return None;
+    }
+    let share = match &exchange.answer {
+        Answer::Issued { .. } | Answer::Refused(error::ETYPE_NOSUPP) | Answer::Unseen => 1,
+        // The ticket presented was at fault, not what was asked for (KRB_AP_ERR_*).
+        Answer::Refused(31..=50)
+        | Answer::Refused(error::RESPONSE_TOO_BIG | error::WRONG_REALM) => {
+            return None;
+        }
+        Answer::Refused(_) => 2,
+    };
+    // Without the request, user-to-user and S4U cannot be told apart.
+    let share = if request.is_none() { 2 * share } else { share };
+    let offered = request.map_or(&[][..], |request| &*request.etypes);
+    let sealed_with_rc4 =
+        matches!(&exchange.answer, Answer::Issued { ticket, .. } if is_rc4(ticket.etype));
+
+    let (why, points) = if scene.is_honeytoken(&service.account()) {
+        return Some((Why::Honeytoken, THRESHOLD));
+    } else if service.belongs_to_computer() {
+        if !is_rc4_only(offered) {
+            return None;
+        }
+        (Why::Rc4OnComputer, 2)
+    } else if let Some(named) = service.named_account() {
+        if asker.is_some_and(|asker| asker.may_be(&named)) {
+            return None;
+        }
+        (Why::NamedAsUser, THRESHOLD)
+    } else if service.is_password_change() {
+        (Why::PasswordChange, 8)
+    } else if is_rc4_only(offered) {
+        (Why::Rc4Only, THRESHOLD)
+    } else if offered.first().is_some_and(|&first| is_rc4(first)) {
+        (Why::Rc4First, 6)
+    } else {
+        match (sealed_with_rc4, service.is_web()) {
+            (true, false) => (Why::Rc4Sealed, 4),
+            (true, true) => (Why::Rc4Sealed, 2),
+            (false, false) => (Why::Service, 2),
+            (false, true) => (Why::Service, 1),
+        }
+    };
+    Some((why, (points / share).max(1)))
+}
+
+/// User-to-user and S4U2self are asked for by the name of an account; S4U2proxy is a service's
+/// business on behalf of its user.
+fn names_accounts_by_design(request: &TgsRequest) -> bool {
+    request.kdc_options & OPTION_ENC_TKT_IN_SKEY != 0 || on_behalf(request)
+}
+
+/// The service whose ticket an AS exchange was to give without proof.
+fn unproved(exchange: &AsExchange) -> Option<Service<'_>> {
+    let request = exchange.request.as_ref()?;
+    let service = Service::new(exchange.service.as_deref()?);
+    let given = matches!(
+        exchange.answer,
+        Answer::Issued { .. } | Answer::Refused(error::ETYPE_NOSUPP)
+    );
+    let worth = !service.belongs_to_computer() && !service.is_password_change();
+    (given && worth && !proves_identity(&request.padata)).then_some(service)
+}

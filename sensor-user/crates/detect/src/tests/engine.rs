@@ -1,0 +1,1 @@
+//! The engine's own promises: time, campaigns, caps, exclusions, restarts.

@@ -1,0 +1,233 @@
+//! Kerberoasting.
+
+use goshawk_model::kerberos::{Answer, OPTION_ENC_TKT_IN_SKEY, padata};
+use goshawk_model::{Account, Activity, Confidence, Kind};
+
+use super::{golden, of, one, verdict};
+use crate::Settings;
+use crate::build::{AES, FULL, Net, RC4, issued, sealed, ticket};
+
+const ROASTING: u16 = 2410;
+const WS: &str = "10.0.0.9";
+const MS_PRINCIPAL: i32 = -128;
+/// impacket's list: RC4 first, then what the ticket presented has.
+const IMPACKET: &[i32] = &[23, 16, 3, 18];
+
+/// A service ticket for mallory, who logged on before.
+fn asked(net: &Net, service: &str, name_type: i32, offered: &[i32], etype: i32) -> Activity {
+    let answer = issued(sealed(service, service, etype), AES);
+    let named = (name_type, offered);
+    net.pass(20)
+        .tgs((WS, "tgt"), service, named, Some("mallory"), answer)
+}
+
+fn refused(net: &Net, service: &str, name_type: i32, offered: &[i32], code: i32) -> Activity {
+    let named = (name_type, offered);
+    net.pass(20)
+        .tgs((WS, "tgt"), service, named, None, Answer::Refused(code))
+}
+
+/// Full offers, as Windows makes them.
+fn ordinary(net: &Net, services: &[(&str, i32)]) -> Vec<Activity> {
+    let mut all = vec![net.logon("mallory", WS, "tgt")];
+    all.extend(
+        services
+            .iter()
+            .map(|(service, etype)| asked(net, service, 2, FULL, *etype)),
+    );
+    all
+}
+
+#[test]
+fn impacket_names_accounts_and_is_refused() {
+    let net = Net::default();
+    let activities = [
+        net.logon("mallory", WS, "tgt"),
+        refused(&net, "CORP.EXAMPLE\\svc_sql", MS_PRINCIPAL, IMPACKET, 14),
+        refused(&net, "CORP.EXAMPLE\\svc_web", MS_PRINCIPAL, IMPACKET, 14),
+    ];
+    let alert = one(verdict(Settings::default(), activities));
+    insta::assert_snapshot!(golden(&alert));
+}
+
+#[test]
+fn kvno_wants_rc4_alone() {
+    let net = Net::default();
+    let activities = [
+        net.logon("mallory", WS, "tgt"),
+        asked(&net, "MSSQLSvc/db.corp.example:1433", 1, &[RC4], RC4),
+    ];
+    let alert = one(verdict(Settings::default(), activities));
+    assert_eq!(
+        (alert.external_id, alert.confidence),
+        (ROASTING, Confidence::Medium)
+    );
+    assert_eq!(
+        alert.source.account,
+        Some(Account::new("mallory", "corp.example"))
+    );
+    let target = Account::new("mssqlsvc/db.corp.example:1433@corp.example", "");
+    assert_eq!(alert.targets[0].account, Some(target));
+}
+
+#[test]
+fn rubeus_through_windows_offers_everything_for_many_services() {
+    let net = Net::default();
+    let services = [
+        "MSSQLSvc/a",
+        "HTTP/b",
+        "FIMService/c",
+        "MSSQLSvc/d",
+        "backup/e",
+    ];
+    let services = services.map(|service| (service, RC4));
+    let alert = one(verdict(Settings::default(), ordinary(&net, &services)));
+    assert_eq!(alert.external_id, ROASTING);
+    assert!(alert.targets_total >= 4, "{}", alert.targets_total);
+}
+
+#[test]
+fn a_morning_is_silent() {
+    let net = Net::default();
+    let morning = ordinary(
+        &net,
+        &[
+            ("cifs/dc1.corp.example", AES),
+            ("ldap/dc1.corp.example/corp.example", AES),
+            ("host/ws9.corp.example", AES),
+            ("RPCSS/srv.corp.example", AES),
+            ("HTTP/intranet.corp.example", RC4),
+            ("HTTP/wiki.corp.example", RC4),
+            ("MSSQLSvc/db.corp.example:1433", RC4),
+            ("krbtgt/OTHER.EXAMPLE", AES),
+            ("WS9$", AES),
+        ],
+    );
+    assert_eq!(verdict(Settings::default(), morning), []);
+}
+
+#[test]
+fn user_to_user_and_s4u_name_accounts_by_design() {
+    let net = Net::default();
+    let mut activities = vec![net.logon("mallory", WS, "tgt")];
+    for change in [
+        |kdc_options: &mut u32, _: &mut Vec<i32>| *kdc_options |= OPTION_ENC_TKT_IN_SKEY,
+        |_: &mut u32, padata: &mut Vec<i32>| padata.push(padata::FOR_USER),
+        |_: &mut u32, padata: &mut Vec<i32>| padata.push(padata::S4U_X509_USER),
+    ] {
+        let mut activity = asked(&net, "svc_app", 10, FULL, AES);
+        if let Kind::Tgs(exchange) = &mut activity.kind
+            && let Some(request) = &mut exchange.request
+        {
+            change(&mut request.kdc_options, &mut request.padata);
+        }
+        activities.push(activity);
+    }
+    activities.push(asked(&net, "mallory", 1, FULL, AES));
+    assert_eq!(verdict(Settings::default(), activities), []);
+}
+
+#[test]
+fn points_are_counted_within_minutes_and_once_a_service() {
+    let asks = |pause: u64, services: &[&str]| -> Vec<_> {
+        let net = Net::default();
+        let mut all = vec![net.logon("mallory", WS, "tgt")];
+        for service in services {
+            net.pass(pause * 1_000);
+            all.push(asked(&net, service, 2, FULL, RC4));
+        }
+        all
+    };
+    let three = ["MSSQLSvc/a", "MSSQLSvc/b", "MSSQLSvc/c"];
+    assert_eq!(
+        of(ROASTING, verdict(Settings::default(), asks(1, &three))).len(),
+        1
+    );
+    assert_eq!(verdict(Settings::default(), asks(1, &three[..2])), []);
+    assert_eq!(
+        verdict(Settings::default(), asks(200, &three)),
+        [],
+        "too far apart"
+    );
+    assert_eq!(
+        verdict(Settings::default(), asks(1, &["MSSQLSvc/a"; 9])),
+        [],
+        "the same"
+    );
+}
+
+#[test]
+fn a_used_ticket_was_wanted() {
+    let net = Net::default();
+    let mut activities = ordinary(&net, &[("MSSQLSvc/a", RC4), ("MSSQLSvc/b", RC4)]);
+    activities.push(net.pass(9).used(WS, ticket("MSSQLSvc/a", "MSSQLSvc/a")));
+    activities.push(asked(&net, "MSSQLSvc/c", 2, FULL, RC4));
+    assert_eq!(verdict(Settings::default(), activities.clone()), []);
+    activities.push(asked(&net, "MSSQLSvc/d", 2, FULL, RC4));
+    for service in ["MSSQLSvc/b", "MSSQLSvc/c", "MSSQLSvc/d"] {
+        activities.push(net.pass(9).used(WS, ticket(service, service)));
+    }
+    let alert = one(verdict(Settings::default(), activities));
+    assert_eq!(alert.confidence, Confidence::Low);
+    assert!(
+        alert.reason.contains("3 tickets were used"),
+        "{}",
+        alert.reason
+    );
+}
+
+#[test]
+fn a_service_ticket_without_any_logon() {
+    let net = Net::default();
+    let answer = issued(sealed("MSSQLSvc/db", "st", RC4), RC4);
+    let asked = net.ask("svc_old", WS, "MSSQLSvc/db", (&[RC4], &[128]), answer);
+    let alert = of(ROASTING, verdict(Settings::default(), [asked]));
+    assert_eq!(alert[0].confidence, Confidence::High);
+    assert_eq!(alert[0].source.account, None, "nobody logged on");
+    let change = net.ask(
+        "alice",
+        WS,
+        "kadmin/changepw",
+        (FULL, &[128]),
+        issued(ticket("kadmin/changepw", "pw"), AES),
+    );
+    assert_eq!(verdict(Settings::default(), [change]), []);
+}
+
+#[test]
+fn bait_is_certain() {
+    let net = Net::default();
+    let settings = || Settings {
+        honeytokens: vec![
+            Account::new("svc_backup", ""),
+            Account::new("backup/bait", ""),
+        ],
+        ..Settings::default()
+    };
+    for bait in ["backup/bait", "svc_backup"] {
+        let activities = ordinary(&net, &[(bait, AES)]);
+        assert_eq!(
+            one(verdict(settings(), activities)).confidence,
+            Confidence::High
+        );
+    }
+    assert_eq!(
+        verdict(settings(), ordinary(&net, &[("backup/srv", AES)])),
+        []
+    );
+}
+
+#[test]
+fn an_old_client_among_computers_is_silent_and_a_burst_is_not() {
+    let burst = |number: usize| -> Vec<_> {
+        let net = Net::default();
+        let mut all = vec![net.logon("mallory", WS, "tgt")];
+        all.extend((0..number).map(|n| asked(&net, &format!("cifs/srv{n}"), 2, &[RC4], RC4)));
+        all
+    };
+    assert_eq!(verdict(Settings::default(), burst(5)), []);
+    assert_eq!(
+        of(ROASTING, verdict(Settings::default(), burst(6))).len(),
+        1
+    );
+}
