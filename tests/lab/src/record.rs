@@ -1,8 +1,9 @@
 //! Records a scene: a capture on the bridge, compressed, with its label.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::blank::blank_sealed_replies;
 use crate::capture::Capture;
 use crate::lab::Lab;
 use crate::labels::{Label, Labels};
+use crate::namespace::Namespace;
 use crate::network::{BRIDGE, Network};
 use crate::scene::Scene;
 
@@ -48,57 +50,79 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
     Ok(label)
 }
 
-/// tcpdump's buffer. In immediate mode it has one slot of the largest frame's size for each packet:
-/// the default of 2 MiB holds eight packets, and a directory's replication loses some.
+/// The longest frame there is: 64 kB of IP, as offloads hand it over, with its Ethernet header.
+const LONGEST_FRAME: &str = "65550";
+
+/// tcpdump's buffer. In immediate mode it has one slot of [`LONGEST_FRAME`] for each packet: the
+/// default of 2 MiB holds some thirty, and a directory's replication loses packets.
 const BUFFER_KIB: &str = "131072";
 
 /// A capture that runs on the bridge.
 #[derive(Debug)]
 pub struct Recorder {
     tcpdump: Child,
+    words: BufReader<ChildStderr>,
 }
 
 impl Recorder {
-    /// Starts to capture whole frames of `network` into `file`.
+    /// Starts to capture whole frames of the lab's wire into `file`.
     ///
     /// # Errors
     /// If tcpdump cannot be started.
     pub fn start(network: &Network, file: &Path) -> Result<Self> {
+        Self::on(network.switch(), BRIDGE, file)
+    }
+
+    /// Starts to capture whole frames on an interface of a namespace into `file`.
+    ///
+    /// # Errors
+    /// If tcpdump cannot be started.
+    pub fn on(namespace: &Namespace, interface: &str, file: &Path) -> Result<Self> {
         let mut command = Command::new("tcpdump");
         command
-            .args([
-                "-i",
-                BRIDGE,
-                "-s",
-                "0",
-                "-B",
-                BUFFER_KIB,
-                "--immediate-mode",
-                "-U",
-            ])
-            .args(["-Z", "root", "--time-stamp-precision=nano", "-w"])
+            .args(["-i", interface, "-s", LONGEST_FRAME, "-B", BUFFER_KIB])
+            .args(["--immediate-mode", "-U", "-Z", "root"])
+            .args(["--time-stamp-precision=nano", "-w"])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let tcpdump = network.switch().spawn(command)?;
+            .stderr(Stdio::piped());
+        let mut tcpdump = namespace.spawn(command)?;
+        let words = tcpdump.stderr.take().context("tcpdump has no stderr")?;
+        let mut recorder = Self {
+            tcpdump,
+            words: BufReader::new(words),
+        };
+        recorder.wait_until_listening()?;
         sleep(MARGIN);
-        Ok(Self { tcpdump })
+        Ok(recorder)
+    }
+
+    fn wait_until_listening(&mut self) -> Result<()> {
+        let mut said = String::new();
+        while !said.contains("listening on") {
+            if self.words.read_line(&mut said)? == 0 {
+                bail!("tcpdump does not start: {}", said.trim());
+            }
+        }
+        Ok(())
     }
 
     /// Ends the capture, and waits until the file is complete.
     ///
     /// # Errors
-    /// If tcpdump has failed meanwhile.
+    /// If tcpdump has failed or lost packets meanwhile.
     pub fn stop(mut self) -> Result<()> {
         sleep(MARGIN);
         let pid = Pid::from_raw(i32::try_from(self.tcpdump.id())?);
-        kill(pid, Signal::SIGINT).context("tcpdump has ended early")?;
+        kill(pid, Signal::SIGINT).context("cannot end tcpdump")?;
         let status = self.tcpdump.wait()?;
-        if status.success() {
+        let mut words = String::new();
+        self.words.read_to_string(&mut words)?;
+        if status.success() && words.contains("\n0 packets dropped by kernel") {
             Ok(())
         } else {
-            bail!("tcpdump failed: {status}")
+            bail!("tcpdump failed or lost packets: {}", words.trim())
         }
     }
 }

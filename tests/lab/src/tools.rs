@@ -29,28 +29,6 @@ pub const PACKAGES: &[&str] = &[
     "winbind",
 ];
 
-/// One program of each package, by which its absence shows.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("/usr/sbin/adcli", "adcli"),
-    ("/usr/bin/nsupdate", "dnsutils"),
-    ("/usr/sbin/bridge", "iproute2"),
-    ("/usr/bin/kvno", "krb5-user"),
-    ("/usr/bin/ldapsearch", "ldap-utils"),
-    ("/usr/bin/ldbmodify", "ldb-tools"),
-    (
-        "/usr/lib/x86_64-linux-gnu/sasl2/libgssapiv2.so",
-        "libsasl2-modules-gssapi-mit",
-    ),
-    ("/usr/bin/nmap", "nmap"),
-    ("/usr/sbin/sysctl", "procps"),
-    ("/usr/lib/python3/dist-packages/samba", "samba"),
-    ("/usr/sbin/samba", "samba-ad-dc"),
-    ("/usr/bin/smbclient", "smbclient"),
-    ("/usr/bin/tcpdump", "tcpdump"),
-    ("/usr/bin/tshark", "tshark"),
-    ("/usr/sbin/winbindd", "winbind"),
-];
-
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 
 /// Where the lab keeps what outlives a run: `target/lab`.
@@ -75,11 +53,7 @@ pub fn venv() -> PathBuf {
 /// # Errors
 /// Names the missing packages and how to get them; shows pip's words if it fails.
 pub fn ensure() -> Result<()> {
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !Path::new(program).exists())
-        .map(|(_, package)| *package)
-        .collect();
+    let missing = missing_packages()?;
     if !missing.is_empty() {
         bail!(
             "the lab needs {}: run `cargo xtask setup`",
@@ -95,6 +69,28 @@ pub fn pinned(package: &str) -> Option<&'static str> {
     REQUIREMENTS
         .lines()
         .find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
+}
+
+fn missing_packages() -> Result<Vec<&'static str>> {
+    let mut query = Command::new("dpkg-query");
+    query
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(PACKAGES);
+    // It fails when it does not know one of them, and lists the others all the same.
+    let output = query
+        .output()
+        .context("the lab needs Debian: cannot run dpkg-query")?;
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let installed = |package: &str| {
+        listed
+            .lines()
+            .any(|line| line == format!("{package} installed"))
+    };
+    Ok(PACKAGES
+        .iter()
+        .copied()
+        .filter(|package| !installed(package))
+        .collect())
 }
 
 fn ensure_venv() -> Result<()> {
