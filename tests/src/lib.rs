@@ -1,1 +1,15 @@
-//! Skeleton.
+//! What the end-to-end tests and the demo share: the real binaries, run as a person would run them.
+
+mod console;
+mod portal;
+mod programs;
+mod replay;
+mod sensor;
+mod wait;
+
+pub use console::Console;
+pub use portal::{PASSWORD, Portal};
+pub use programs::{Place, Programs, Running, Said, run_sensor};
+pub use replay::{Replayed, replay};
+pub use sensor::{RunningSensor, Sensor};
+pub use wait::{eventually, holds_for};

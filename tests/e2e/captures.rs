@@ -1,0 +1,98 @@
+//! Every recording of the lab, held against its label: what must be found is found, with its source,
+//! account and targets; nothing else is; and the number of workers changes no byte.
+
+use goshawk_lab::labels::{self, ExpectedAlert, Label, Labels};
+use goshawk_tests::replay;
+use serde_json::Value;
+
+#[test]
+fn every_recording_shows_what_its_label_says() {
+    let labels = Labels::load(&labels::folder()).expect("the labels read");
+    let attacks = labels
+        .captures
+        .iter()
+        .filter(|label| !label.expected.is_empty())
+        .count();
+    assert!(
+        attacks >= 10 && labels.captures.len() > attacks,
+        "there is something to prove"
+    );
+    let failures: Vec<String> = labels.captures.iter().flat_map(check).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn workers_change_no_byte() {
+    let labels = Labels::load(&labels::folder()).expect("the labels read");
+    let paths: Vec<_> = labels.captures.iter().map(Label::path).collect();
+    let paths: Vec<_> = paths.iter().map(std::path::PathBuf::as_path).collect();
+    let controllers = [[10, 83, 0, 10].into()];
+    let one = replay(&paths, &controllers, &["--activities", "--workers", "1"]);
+    assert!(
+        one.said.out.lines().count() > 300,
+        "there is something to compare"
+    );
+    for workers in ["2", "3", "4", "16", "64"] {
+        let many = replay(
+            &paths,
+            &controllers,
+            &["--activities", "--workers", workers],
+        );
+        assert!(
+            many.said.out == one.said.out,
+            "{workers} workers print other bytes than one"
+        );
+    }
+}
+
+fn check(label: &Label) -> Vec<String> {
+    let found = replay(&[&label.path()], &label.controllers, &[]);
+    let mut failures = Vec::new();
+    if found.said.status != 0 {
+        failures.push(format!(
+            "{}: status {}: {}",
+            label.file, found.said.status, found.said.err
+        ));
+    }
+    for expected in &label.expected {
+        if !found.alerts.iter().any(|alert| matches(alert, expected)) {
+            let all = serde_json::to_string_pretty(&found.alerts).unwrap_or_default();
+            failures.push(format!("{}: {expected:?} is missing in {all}", label.file));
+        }
+    }
+    for alert in &found.alerts {
+        if !label
+            .expected
+            .iter()
+            .any(|expected| alert["externalId"] == expected.external_id)
+        {
+            failures.push(format!(
+                "{}: false alarm: {} {}",
+                label.file, alert["externalId"], alert["summary"]
+            ));
+        }
+    }
+    failures
+}
+
+fn matches(alert: &Value, expected: &ExpectedAlert) -> bool {
+    let source = expected.source.to_string();
+    alert["externalId"] == expected.external_id
+        && alert["source"]["ip"] == source.as_str()
+        && expected
+            .account
+            .as_ref()
+            .is_none_or(|account| alert["source"]["account"] == account.as_str())
+        && expected.targets.iter().all(|target| names(alert, target))
+}
+
+/// Whether an account or service is among an alert's targets. Labels write services as Kerberos does,
+/// alerts in the normal form: lower case, with the realm.
+fn names(alert: &Value, target: &str) -> bool {
+    let target = target.to_lowercase();
+    let is_it = |account: &str| {
+        account == target || account.rsplit_once('@').is_some_and(|(name, _)| name == target)
+    };
+    let targets = alert["targets"].as_array();
+    targets.is_some_and(|all| all.iter().any(|one| one["account"].as_str().is_some_and(is_it)))
+}

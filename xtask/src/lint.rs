@@ -1,0 +1,26 @@
+//! `lint`: format, lints, and what we depend on.
+
+use anyhow::Result;
+
+use crate::{setup, step};
+
+/// Options of `lint`.
+#[derive(clap::Args)]
+pub(crate) struct Options {}
+
+pub(crate) fn run(_: &Options) -> Result<()> {
+    eprintln!("── lint");
+    step::quiet("rustfmt", step::cargo().args(["fmt", "--all", "--check"]))?;
+    let mut clippy = step::cargo();
+    clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    step::quiet("clippy", &mut clippy)?;
+    match setup::in_cargo_home("cargo-deny") {
+        Some(deny) => {
+            let mut check = std::process::Command::new(deny);
+            check.current_dir(step::root()).args(["check", "--hide-inclusion-graph"]);
+            check.args(["bans", "licenses", "sources"]);
+            step::quiet("licences, sources and bans (cargo-deny)", &mut check)
+        }
+        None => anyhow::bail!("cargo-deny is missing: run `cargo xtask setup`"),
+    }
+}
