@@ -1,6 +1,8 @@
 //! `cargo xtask lab`: a Samba domain in network namespaces, for people and for recording.
 
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use goshawk_lab::{Lab, Nature, Scene, labels, record, scenes, tools};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, getpid};
 
@@ -49,10 +53,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     match options.action {
         Action::Up => up(),
         Action::Down => down(),
-        Action::List => {
-            list();
-            Ok(())
-        }
+        Action::List => list(),
         Action::Scene { name } => play(scenes::find(&name)?),
         Action::Record { name: Some(name) } => record_scenes([scenes::find(&name)?]),
         Action::Record { name: None } => record_scenes(scenes::all()),
@@ -60,16 +61,13 @@ pub(crate) fn run(options: Options) -> Result<()> {
 }
 
 fn up() -> Result<()> {
-    if let Some(pid) = running()? {
-        bail!("a lab is up already (process {pid}); `cargo xtask lab down` ends it");
-    }
+    let mark = Mark::set()?;
     // Blocked before any thread starts, so that all of them leave these signals to `wait` below.
     let mut ending = SigSet::empty();
     ending.add(Signal::SIGINT);
     ending.add(Signal::SIGTERM);
     ending.thread_block()?;
     let lab = bring_up()?;
-    fs::write(pid_file(), getpid().to_string()).context("cannot write the lab's pid file")?;
     println!("\n{:10} {:14} enter with (as root)", "host", "address");
     for host in lab.hosts() {
         let (name, address, pid) = (host.name(), host.address(), host.namespace().pid());
@@ -87,9 +85,8 @@ fn up() -> Result<()> {
     );
     println!("Ctrl-C, or `cargo xtask lab down`, ends it; nothing is left behind.");
     let ended = ending.wait();
-    // Gone already if somebody has tidied target/lab.
-    let _ = fs::remove_file(pid_file());
     drop(lab);
+    drop(mark);
     ended.map(drop).context("cannot wait for a signal")
 }
 
@@ -112,16 +109,21 @@ fn down() -> Result<()> {
     Ok(())
 }
 
-fn list() {
-    let kinds = [
+fn list() -> Result<()> {
+    let mut text = String::new();
+    for (nature, title) in [
         (Nature::Attack, "Attacks"),
         (Nature::Benign, "Ordinary life"),
-    ];
-    for (nature, title) in kinds {
-        println!("{title}");
+    ] {
+        writeln!(text, "{title}")?;
         for scene in scenes::all().filter(|scene| scene.nature == nature) {
-            println!("  {:24}  {}", scene.name, scene.about);
+            writeln!(text, "  {:24}  {}", scene.name, scene.about)?;
         }
+    }
+    match io::stdout().write_all(text.as_bytes()) {
+        // `lab list | head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot print"),
     }
 }
 
@@ -156,19 +158,60 @@ fn bring_up() -> Result<Lab> {
     Lab::new()
 }
 
-fn pid_file() -> PathBuf {
-    tools::folder().join("up.pid")
+/// The mark of a lab that `up` runs: a file with its process id, locked as long as it lives. A lab
+/// that was killed leaves the file and not the lock.
+struct Mark(Flock<File>);
+
+impl Mark {
+    fn set() -> Result<Self> {
+        let path = Self::path();
+        fs::create_dir_all(tools::folder()).context("cannot make target/lab")?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                bail!("a lab is up already; `cargo xtask lab down` ends it")
+            }
+            Err((_, error)) => bail!("cannot lock {}: {error}", path.display()),
+        };
+        lock.set_len(0)?;
+        write!(lock, "{}", getpid())?;
+        Ok(Self(lock))
+    }
+
+    fn path() -> PathBuf {
+        tools::folder().join("up.pid")
+    }
 }
 
-/// The process of the lab that `up` runs; a pid file whose process is not an xtask is a stale one.
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // An empty file under the lock says that nobody is there; it is harmless if it stays full.
+        let _ = self.0.set_len(0);
+    }
+}
+
+/// The process of the lab that `up` runs.
 fn running() -> Result<Option<Pid>> {
-    let Ok(text) = fs::read_to_string(pid_file()) else {
+    let Ok(file) = File::open(Mark::path()) else {
         return Ok(None);
     };
-    let pid: i32 = text
-        .trim()
-        .parse()
-        .context("target/lab/up.pid holds no process id")?;
-    let command = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Ok((command.trim() == "xtask").then(|| Pid::from_raw(pid)))
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => Ok(None),
+        Err((mut file, Errno::EWOULDBLOCK)) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            let pid = text
+                .trim()
+                .parse()
+                .context("target/lab/up.pid holds no process id")?;
+            Ok(Some(Pid::from_raw(pid)))
+        }
+        Err((_, error)) => bail!("cannot look at target/lab/up.pid: {error}"),
+    }
 }

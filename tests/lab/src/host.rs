@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -23,7 +24,7 @@ pub const PRIVATE: &str = "/var/opt";
 pub struct Host {
     name: String,
     address: Ipv4Addr,
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
 }
 
 impl Host {
@@ -38,7 +39,7 @@ impl Host {
         let host = Self {
             name: name.to_owned(),
             address,
-            namespace,
+            namespace: Arc::new(namespace),
         };
         host.furnish(dns)?;
         Ok(host)
@@ -62,9 +63,9 @@ impl Host {
         INTERFACE
     }
 
-    /// The namespaces underneath.
+    /// The namespaces underneath, to be shared with whoever works in them while scenes go on.
     #[must_use]
-    pub fn namespace(&self) -> &Namespace {
+    pub fn namespace(&self) -> &Arc<Namespace> {
         &self.namespace
     }
 

@@ -25,7 +25,6 @@ pub const PACKAGES: &[&str] = &[
     "samba-ad-dc",
     "smbclient",
     "tcpdump",
-    "tshark",
     "winbind",
 ];
 
