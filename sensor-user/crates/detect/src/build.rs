@@ -73,12 +73,6 @@ impl Net {
         }
     }
 
-    /// The time of what is made from here on, seconds.
-    pub(crate) fn clock(&self, seconds: u64) -> &Self {
-        self.time.set(at(seconds));
-        self
-    }
-
     /// Lets `millis` pass.
     pub(crate) fn pass(&self, millis: u64) -> &Self {
         self.time

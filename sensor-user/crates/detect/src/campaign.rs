@@ -187,6 +187,8 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
     pub(crate) fn attach(&mut self, key: &K, evidence: impl IntoIterator<Item = Evidence>) {
         if let Some(campaign) = self.open.get_mut(key) {
             evidence.into_iter().for_each(|one| campaign.keep(one));
+            campaign.news = true;
+            self.touched.insert(key.clone());
         }
     }
 

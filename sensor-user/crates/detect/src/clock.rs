@@ -162,3 +162,83 @@ enum Weighed {
 fn apart(a: Timestamp, b: Timestamp) -> Duration {
     a.max(b).since(a.min(b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{Net, at};
+
+    fn activity(seconds: u64) -> Activity {
+        let mut activity = Net::default().refused("alice", "10.0.0.7", 25);
+        activity.time = at(seconds);
+        activity
+    }
+
+    fn times(placed: &[Placed]) -> Vec<Timestamp> {
+        placed.iter().map(|one| one.at).collect()
+    }
+
+    #[test]
+    fn one_absurd_stamp_moves_nothing_and_takes_the_time_around_it() {
+        let mut clock = Clock::default();
+        clock.place(activity(0));
+        assert_eq!(times(&clock.place(activity(900_000_000))), []);
+        assert_eq!(
+            times(&clock.place(activity(900_000_000))),
+            [],
+            "the same packet's"
+        );
+        assert_eq!(clock.tick(at(900_000_000)), [], "a tick made from it");
+        assert_eq!(clock.now(), at(0));
+        assert_eq!(times(&clock.place(activity(1))), [at(1), at(1), at(1)]);
+        assert_eq!(clock.disbelieved(), 2);
+    }
+
+    #[test]
+    fn two_that_agree_are_a_leap() {
+        let mut clock = Clock::default();
+        clock.place(activity(0));
+        assert_eq!(times(&clock.place(activity(80_000))), []);
+        let placed = clock.place(activity(80_001));
+        assert_eq!(times(&placed), [at(80_000), at(80_001)]);
+        assert_eq!(clock.now(), at(80_001));
+        clock.tick(at(200_000));
+        clock.tick(at(200_001));
+        assert_eq!(clock.now(), at(200_001));
+    }
+
+    #[test]
+    fn a_clock_set_back_goes_on_from_where_it_is() {
+        let mut clock = Clock::default();
+        clock.place(activity(100_000));
+        clock.place(activity(0));
+        let placed = clock.place(activity(1));
+        assert_eq!(
+            times(&placed),
+            [at(0), at(1)],
+            "activities keep their own time"
+        );
+        assert_eq!(clock.now(), at(100_000));
+        clock.place(activity(61));
+        assert_eq!(clock.now(), at(100_060));
+    }
+
+    #[test]
+    fn the_last_one_is_not_held_for_ever() {
+        let mut clock = Clock::default();
+        clock.place(activity(0));
+        clock.place(activity(80_000));
+        assert_eq!(times(&clock.finish()), [at(80_000)]);
+    }
+
+    #[test]
+    fn holds_no_more_than_its_limit() {
+        let mut clock = Clock::default();
+        clock.place(activity(0));
+        for n in 0..MAX_HELD as u64 {
+            assert_eq!(times(&clock.place(activity((n + 1) * 80_000))), []);
+        }
+        assert_eq!(times(&clock.place(activity(1_000_000_000))).len(), 1);
+        assert_eq!(clock.held.len(), MAX_HELD);
+    }
+}

@@ -19,6 +19,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Something for the engine to know.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all inputs are activities, made and consumed one at a time"
+)]
 pub enum Input {
     /// Somebody did something.
     Activity(Activity),

@@ -106,7 +106,7 @@ impl FromStr for Place {
         }
         let short = text.split('.').next().unwrap_or(text);
         let named = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        if short.is_empty() || !short.chars().all(named) || short.chars().all(|c| c.is_numeric()) {
+        if short.is_empty() || !short.chars().all(named) || short.chars().all(char::is_numeric) {
             return Err(wrong());
         }
         Ok(Self::Host(short.to_lowercase().into()))

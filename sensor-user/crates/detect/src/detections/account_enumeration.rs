@@ -52,8 +52,9 @@ pub(super) const DESCRIPTION: Description = Description {
 /// Unknown names from one source within [`TOGETHER`].
 const UNKNOWN: usize = 5;
 const TOGETHER: Duration = Duration::from_secs(600);
-/// A name that exists is somebody's logon if he proves himself within this time.
-const LOGS_ON_WITHIN: Duration = Duration::from_secs(10);
+/// A name that exists is somebody's logon if a proof follows within this time: `kinit` asks for the
+/// ticket first and for the password then.
+const LOGS_ON_WITHIN: Duration = Duration::from_secs(60);
 /// A number of unknown names that leaves little doubt.
 const MANY: u64 = 10;
 /// Sources remembered.
@@ -279,14 +280,13 @@ fn tried<'a>(
     campaigns.record::<AccountEnumeration>(scene, &ip, &source, events);
 }
 
-/// Answers that a KDC gives only for accounts it knows.
+/// Answers that a KDC gives only for accounts it knows. A wrong password is another attack's.
 fn tells_that_it_exists(code: i32) -> bool {
     matches!(
         code,
         0 | error::ETYPE_NOSUPP
             | error::CLIENT_REVOKED
             | error::KEY_EXPIRED
-            | error::PREAUTH_FAILED
             | error::PREAUTH_REQUIRED
     )
 }

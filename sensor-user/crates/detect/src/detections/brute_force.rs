@@ -24,7 +24,7 @@ use goshawk_model::kerberos::{Answer, AsExchange, error, error_name};
 use goshawk_model::{Account, Activity, Confidence, Kind, Party, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Detection, Mark, is_busy, proves_identity};
+use super::{Detection, Mark, evidence, is_busy, proves_identity};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::scene::Scene;
@@ -167,7 +167,7 @@ impl Detection for BruteForce {
         let ip = activity.client.ip;
         match exchange.answer {
             Answer::Issued { .. } if is_proved(exchange) => {
-                self.logged_on(ip, account, scene, campaigns);
+                self.logged_on(activity, account, scene, campaigns);
             }
             Answer::Refused(code @ error::PREAUTH_FAILED) => {
                 self.failed(activity, account, code, scene, campaigns);
@@ -381,11 +381,12 @@ impl BruteForce {
 
     fn logged_on(
         &mut self,
-        ip: IpAddr,
+        activity: &Activity,
         account: &Account,
         scene: &Scene<'_>,
         campaigns: &mut Campaigns<Suspect, Facts>,
     ) {
+        let ip = activity.client.ip;
         if let Some(source) = self.sources.get_mut(&ip) {
             source.forgive(account);
         }
@@ -393,23 +394,17 @@ impl BruteForce {
         let Some(facts) = campaigns.facts(&suspect) else {
             return;
         };
-        let failed = facts.failed.contains_key(account);
-        let new = scene
-            .knowledge
-            .hosts
-            .newcomers(ip, scene.now)
-            .any(|one| one == account);
-        if (failed || new)
-            && let Some(facts) = campaigns.change(&suspect)
-        {
-            let logons = if failed {
-                &mut facts.found
-            } else {
-                &mut facts.newcomers
-            };
-            if logons.len() < NAMED {
-                logons.insert(account.clone());
-            }
+        let mut newcomers = scene.knowledge.hosts.newcomers(ip, scene.now);
+        let logons = if facts.failed.contains_key(account) {
+            &mut facts.found
+        } else if newcomers.any(|one| one == account) {
+            &mut facts.newcomers
+        } else {
+            return;
+        };
+        if logons.len() < NAMED && logons.insert(account.clone()) {
+            let detail = format!("{account} logged on");
+            campaigns.attach(&suspect, [evidence(activity, detail)]);
         }
     }
 }

@@ -168,7 +168,7 @@ impl Detection for Kerberoasting {
                         ip: activity.client.ip,
                         account: account.cloned(),
                     };
-                    self.asked(asker, service.account(), asked, scene, campaigns);
+                    self.asked(&asker, service.account(), asked, scene, campaigns);
                 }
             }
             Kind::As(exchange) if !scene.repeated => {
@@ -182,7 +182,7 @@ impl Detection for Kerberoasting {
                     ip: activity.client.ip,
                     account: None,
                 };
-                self.asked(asker, service.account(), asked, scene, campaigns);
+                self.asked(&asker, service.account(), asked, scene, campaigns);
             }
             Kind::Ap(exchange) if exchange.error.is_none() => {
                 self.used(&exchange.ticket, scene, campaigns);
@@ -271,7 +271,11 @@ impl Detection for Kerberoasting {
         }
         reason += " Whether tickets were used at member servers cannot be seen.";
         Story {
-            summary: format!("{who} collected service tickets for {services}."),
+            summary: if facts.refused < campaign.count {
+                format!("{who} collected service tickets for {services}.")
+            } else {
+                format!("{who} asked for service tickets for {services} and was refused.")
+            },
             reason,
         }
     }
@@ -284,14 +288,14 @@ impl Detection for Kerberoasting {
 impl Kerberoasting {
     fn asked(
         &mut self,
-        asker: Asker,
+        asker: &Asker,
         service: Account,
         asked: Asked,
         scene: &Scene<'_>,
         campaigns: &mut Campaigns<Asker, Facts>,
     ) {
-        if campaigns.is_open(&asker) {
-            collected(&asker, [(service, asked)].into(), scene, campaigns);
+        if campaigns.is_open(asker) {
+            collected(asker, &[(service, asked)].into(), scene, campaigns);
             return;
         }
         let waiting = self.askers.touch(asker.clone(), scene.now, BTreeMap::new);
@@ -306,8 +310,8 @@ impl Kerberoasting {
         let points: u32 = waiting.values().map(|asked| asked.points).sum();
         if points >= THRESHOLD {
             let all = std::mem::take(waiting);
-            self.askers.remove(&asker);
-            collected(&asker, all, scene, campaigns);
+            self.askers.remove(asker);
+            collected(asker, &all, scene, campaigns);
         }
     }
 
@@ -409,7 +413,7 @@ impl Why {
 
 fn collected(
     asker: &Asker,
-    all: BTreeMap<Account, Asked>,
+    all: &BTreeMap<Account, Asked>,
     scene: &Scene<'_>,
     campaigns: &mut Campaigns<Asker, Facts>,
 ) {
