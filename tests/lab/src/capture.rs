@@ -113,24 +113,33 @@ impl Capture {
     }
 
     fn write(&self, out: &mut impl Write) -> Result<()> {
-        let mut header = Vec::with_capacity(24);
-        header.extend(MAGIC_NANOSECONDS.to_le_bytes());
-        header.extend(2_u16.to_le_bytes());
-        header.extend(4_u16.to_le_bytes());
-        header.extend([0; 8]);
-        header.extend(u32::try_from(LARGEST_RECORD)?.to_le_bytes());
-        header.extend(Linktype::ETHERNET.0.to_le_bytes());
-        out.write_all(&header)?;
-        for packet in &self.packets {
-            let length = u32::try_from(packet.frame.len())?;
-            out.write_all(&u32::try_from(packet.time.as_secs())?.to_le_bytes())?;
-            out.write_all(&packet.time.subsec_nanos().to_le_bytes())?;
-            out.write_all(&length.to_le_bytes())?;
-            out.write_all(&length.to_le_bytes())?;
-            out.write_all(&packet.frame)?;
-        }
-        Ok(())
+        write_header(out)?;
+        self.packets.iter().try_for_each(|packet| packet.write(out))
     }
+}
+
+impl Packet {
+    /// Appends the packet to a file that [`write_header`] has begun.
+    pub(crate) fn write(&self, out: &mut impl Write) -> Result<()> {
+        let length = u32::try_from(self.frame.len())?;
+        out.write_all(&u32::try_from(self.time.as_secs())?.to_le_bytes())?;
+        out.write_all(&self.time.subsec_nanos().to_le_bytes())?;
+        out.write_all(&length.to_le_bytes())?;
+        out.write_all(&length.to_le_bytes())?;
+        Ok(out.write_all(&self.frame)?)
+    }
+}
+
+/// Begins a pcap file of Ethernet frames with nanoseconds.
+pub(crate) fn write_header(out: &mut impl Write) -> Result<()> {
+    let mut header = Vec::with_capacity(24);
+    header.extend(MAGIC_NANOSECONDS.to_le_bytes());
+    header.extend(2_u16.to_le_bytes());
+    header.extend(4_u16.to_le_bytes());
+    header.extend([0; 8]);
+    header.extend(u32::try_from(LARGEST_RECORD)?.to_le_bytes());
+    header.extend(Linktype::ETHERNET.0.to_le_bytes());
+    Ok(out.write_all(&header)?)
 }
 
 #[cfg(test)]

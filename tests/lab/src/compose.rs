@@ -2,14 +2,15 @@
 //! each time with other people behind other addresses.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::capture::{Capture, Packet};
+use crate::capture::{Capture, Packet, write_header};
 use crate::labels::{self, Labels};
 
 /// Silence between two recordings.
@@ -43,7 +44,10 @@ pub fn compose(packets: u64, path: &Path) -> Result<u64> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }
-    let mut whole = Capture::default();
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = BufWriter::new(file);
+    write_header(&mut file)?;
+    let mut written = 0;
     let mut now = BEGINNING;
     for round in 0..MOST_ROUNDS {
         for (capture, controllers) in &recordings {
@@ -52,20 +56,26 @@ pub fn compose(packets: u64, path: &Path) -> Result<u64> {
                 controllers,
                 parts: BTreeMap::new(),
             };
-            now = append(&mut whole, capture, now, &mut cast) + PAUSE;
+            now = append(&mut file, capture, now, &mut cast)? + PAUSE;
+            written += u64::try_from(capture.packets.len())?;
         }
-        let composed = u64::try_from(whole.packets.len())?;
-        if composed >= packets {
-            whole.save(path)?;
-            return Ok(composed);
+        if written >= packets {
+            file.flush()?;
+            return Ok(written);
         }
     }
     bail!("{packets} packets are more than the recordings can give without repeating an address")
 }
 
-fn append(whole: &mut Capture, part: &Capture, start: Duration, cast: &mut Cast<'_>) -> Duration {
+/// Writes `part` as if it had begun at `start`; returns when it ends.
+fn append(
+    file: &mut impl Write,
+    part: &Capture,
+    start: Duration,
+    cast: &mut Cast<'_>,
+) -> Result<Duration> {
     let Some(first) = part.packets.first() else {
-        return start;
+        return Ok(start);
     };
     let mut end = start;
     for packet in &part.packets {
@@ -73,9 +83,9 @@ fn append(whole: &mut Capture, part: &Capture, start: Duration, cast: &mut Cast<
         end = end.max(start + packet.time.saturating_sub(first.time));
         let mut frame = packet.frame.clone();
         cast.dress(&mut frame);
-        whole.packets.push(Packet { time: end, frame });
+        Packet { time: end, frame }.write(file)?;
     }
-    end
+    Ok(end)
 }
 
 /// Who plays whom in one round.

@@ -170,7 +170,8 @@ impl Host {
             ),
         )?;
         self.namespace.sh(&format!(
-            "for file in hosts resolv.conf krb5.conf; do
+            "mkdir -p /run/samba /var/lib/samba /var/cache/samba /var/log/samba
+             for file in hosts resolv.conf krb5.conf; do
                  mount --bind {PRIVATE}/$file /etc/$file
              done
              for folder in run lib cache log; do

@@ -28,8 +28,9 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes a namespace whose host name is `name`, with `lo` up and IPv6 off (its router and
-    /// neighbour chatter would be in every recording).
+    /// Makes a namespace whose host name is `name`, with `lo` up, a `/sys` that shows its own
+    /// interfaces, a BPF file system of its own, and IPv6 off (its router and neighbour chatter would
+    /// be in every recording).
     ///
     /// # Errors
     /// Without root, or where namespaces are forbidden; the message says so.
