@@ -153,6 +153,8 @@ impl Host {
             format!("{PRIVATE}/resolv.conf"),
             format!("search {domain}\nnameserver {dns}\noptions timeout:2 attempts:2\n"),
         )?;
+        // The last section is for controllers: Samba's KDC otherwise asks everybody to
+        // pre-authenticate, whatever the account's flags say.
         self.namespace.write(
             format!("{PRIVATE}/krb5.conf"),
             format!(

@@ -13,6 +13,7 @@ mod nopreauth_logon;
 mod replication;
 mod replication_midstream;
 mod service_tickets;
+mod terminal_server;
 mod workday;
 
 /// In the order in which they are recorded: what changes the domain comes last.
@@ -20,6 +21,7 @@ pub(super) const SCENES: &[Scene] = &[
     idle::SCENE,
     workday::SCENE,
     service_tickets::SCENE,
+    terminal_server::SCENE,
     mistyped_passwords::SCENE,
     mistyped_names::SCENE,
     expired_password::SCENE,
