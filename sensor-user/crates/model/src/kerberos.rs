@@ -51,6 +51,8 @@ pub mod error {
     pub const PREAUTH_REQUIRED: i32 = 25;
     /// `KRB_AP_ERR_SKEW`: clocks differ too much.
     pub const AP_SKEW: i32 = 37;
+    /// `KRB_AP_ERR_INAPP_CKSUM`: an authenticator without a proper checksum over the request.
+    pub const INAPP_CKSUM: i32 = 50;
     /// `KRB_ERR_RESPONSE_TOO_BIG`: ask again over TCP.
     pub const RESPONSE_TOO_BIG: i32 = 52;
     /// `KDC_ERR_WRONG_REALM`: a referral.
@@ -224,6 +226,7 @@ pub fn error_name(code: i32) -> &'static str {
         error::AP_SKEW => "KRB_AP_ERR_SKEW",
         41 => "KRB_AP_ERR_MODIFIED",
         44 => "KRB_AP_ERR_BADKEYVER",
+        error::INAPP_CKSUM => "KRB_AP_ERR_INAPP_CKSUM",
         error::RESPONSE_TOO_BIG => "KRB_ERR_RESPONSE_TOO_BIG",
         60 => "KRB_ERR_GENERIC",
         error::WRONG_REALM => "KDC_ERR_WRONG_REALM",
