@@ -85,6 +85,11 @@ impl<K: Ord + Clone, V, const LIMIT: usize> Table<K, V, LIMIT> {
         Some(slot.value)
     }
 
+    /// The keys, in their order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.slots.keys()
+    }
+
     /// Takes out the entry touched longest ago if that was before `limit`.
     pub(crate) fn pop_before(&mut self, limit: Timestamp) -> Option<(K, V)> {
         let first = self.order.first_entry()?;

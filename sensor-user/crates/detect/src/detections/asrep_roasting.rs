@@ -28,7 +28,7 @@ use goshawk_model::{Account, Activity, Confidence, Kind, Party, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::services::Service;
-use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity};
+use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::scene::Scene;
@@ -238,9 +238,7 @@ impl AsrepRoasting {
         scene: &Scene<'_>,
         campaigns: &mut Campaigns<IpAddr, Facts>,
     ) {
-        // KRB_AP_ERR_*: the ticket was shown without knowing the key within (RFC 4120 3.2.3).
-        const NOT_ITS_OWNER: std::ops::RangeInclusive<i32> = 31..=50;
-        if matches!(exchange.answer, Answer::Refused(code) if NOT_ITS_OWNER.contains(&code)) {
+        if matches!(exchange.answer, Answer::Refused(code) if shown_without_key(code)) {
             return;
         }
         let presented = exchange

@@ -346,6 +346,7 @@ fn who(activity: &Activity, call: &RpcCall, scene: &Scene<'_>) -> (Option<Accoun
         .as_ref()
         .and_then(|auth| auth.ntlm_account.clone());
     if let Some(account) = named {
+        let account = scene.knowledge.realms.complete(account);
         return (Some(account), Known::Ntlm);
     }
     if let Some(actor) = activity.actor.as_ref().filter(|actor| actor.authenticated) {

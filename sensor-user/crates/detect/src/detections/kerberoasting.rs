@@ -32,7 +32,7 @@ use goshawk_model::{Account, Activity, Confidence, Digest, Kind, Party, Severity
 use serde::{Deserialize, Serialize};
 
 use super::services::Service;
-use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity};
+use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::knowledge::on_behalf;
@@ -417,9 +417,12 @@ fn collected(
     scene: &Scene<'_>,
     campaigns: &mut Campaigns<Asker, Facts>,
 ) {
+    // A KDC that opened the ticket and its authenticator believes who asks, whatever it answers.
+    let believed = all
+        .values()
+        .any(|asked| !matches!(asked.answer, Err(code) if shown_without_key(code)));
     let source = Party {
-        // The KDC believed the ticket that was presented, or it would not have looked further.
-        account: asker.account.clone(),
+        account: asker.account.clone().filter(|_| believed),
         ..scene.machine(&asker.ip.into())
     };
     let mut in_time: Vec<_> = all.iter().collect();
@@ -448,6 +451,10 @@ fn collected(
     }
 }
 
+/// `KRB_AP_ERR_TKT_EXPIRED` to `KRB_AP_ERR_REPEAT` (RFC 4120 7.5.9).
+const TKT_EXPIRED: i32 = 32;
+const REPEAT: i32 = 34;
+
 /// What a request says, and how much; `None` if it is any client's business.
 fn weigh(
     exchange: &TgsExchange,
@@ -459,13 +466,15 @@ fn weigh(
     if service.is_ticket_granting() || request.is_some_and(names_accounts_by_design) {
         return None;
     }
-    let share = match &exchange.answer {
-        Answer::Issued { .. } | Answer::Refused(error::ETYPE_NOSUPP) | Answer::Unseen => 1,
-        // The ticket presented was at fault, not what was asked for (KRB_AP_ERR_*).
-        Answer::Refused(31..=50)
-        | Answer::Refused(error::RESPONSE_TOO_BIG | error::WRONG_REALM) => {
-            return None;
-        }
+    let share = match exchange.answer {
+        // Samba refuses impacket's requests for a checksum that is missing, whatever they ask for.
+        Answer::Issued { .. }
+        | Answer::Unseen
+        | Answer::Refused(error::ETYPE_NOSUPP | error::INAPP_CKSUM) => 1,
+        // A clock that is wrong, a ticket that is too old: honest clients come again.
+        Answer::Refused(
+            TKT_EXPIRED..=REPEAT | error::AP_SKEW | error::RESPONSE_TOO_BIG | error::WRONG_REALM,
+        ) => return None,
         Answer::Refused(_) => 2,
     };
     // Without the request, user-to-user and S4U cannot be told apart.

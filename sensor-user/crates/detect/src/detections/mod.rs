@@ -191,6 +191,12 @@ fn is_busy(ip: IpAddr, odd: usize, within: Duration, scene: &Scene<'_>) -> bool 
     odd < TOO_MANY && logons.take(RATIO * odd).count() >= RATIO * odd
 }
 
+/// Errors with which a KDC says that a ticket was shown by somebody who lacks the key within, or
+/// was forged: `KRB_AP_ERR_BAD_INTEGRITY`, `_BADMATCH`, `_MODIFIED`, `_BADKEYVER` (RFC 4120 3.2.3).
+fn shown_without_key(code: i32) -> bool {
+    matches!(code, 31 | 36 | 41 | 44)
+}
+
 /// RC4 by any of its numbers (RFC 4757 and its forerunners).
 fn is_rc4(etype: i32) -> bool {
     matches!(etype, ETYPE_RC4_HMAC | 24 | -128 | -133 | -135)

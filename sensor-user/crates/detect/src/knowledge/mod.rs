@@ -6,6 +6,7 @@
 
 pub(crate) mod controllers;
 mod hosts;
+mod realms;
 mod requests;
 mod tickets;
 mod watch;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use hosts::Hosts;
+pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
 pub(crate) use tickets::{Tickets, on_behalf};
 pub(crate) use watch::Watch;
@@ -32,6 +34,7 @@ pub(crate) struct Knowledge {
     pub(crate) tickets: Tickets,
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
+    pub(crate) realms: Realms,
     pub(crate) requests: Requests,
     pub(crate) watch: Watch,
 }
@@ -49,6 +52,7 @@ impl Knowledge {
             .learn(activity, &self.tickets, settings, now);
         self.tickets.learn(activity, at, now);
         self.hosts.learn(activity, &self.tickets, now);
+        self.realms.learn(activity, now);
         self.requests.learn(activity, now)
     }
 
@@ -61,6 +65,7 @@ impl Knowledge {
 
     pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("tickets", self.tickets.stats());
+        into.insert("realms", self.realms.stats());
         into.insert("requests", self.requests.stats());
         into.extend(self.hosts.stats());
         into.extend(self.controllers.stats());

@@ -70,6 +70,25 @@ fn an_attempt_over_ntlm_that_is_refused() {
 }
 
 #[test]
+fn an_account_is_one_over_ntlm_and_kerberos() {
+    let net = Net::default();
+    let calls = [
+        net.logon("mallory", "10.0.0.7", "tgt"),
+        net.drs(
+            "10.0.0.9",
+            DRS_GET_NC_CHANGES,
+            ntlm("mallory"),
+            Outcome::Success,
+        ),
+    ];
+    let alert = one(verdict(configured(), calls));
+    assert_eq!(
+        alert.source.account,
+        Some(Account::new("mallory", "corp.example"))
+    );
+}
+
+#[test]
 fn an_account_that_was_not_believed_is_claimed_only() {
     let net = Net::default();
     let call = net.drs(

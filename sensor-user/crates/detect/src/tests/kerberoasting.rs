@@ -51,6 +51,32 @@ fn impacket_names_accounts_and_is_refused() {
 }
 
 #[test]
+fn every_refusal_but_an_honest_clients_is_an_attempt() {
+    let attempts = |code: i32| {
+        let net = Net::default();
+        let asked = |service| refused(&net, service, MS_PRINCIPAL, IMPACKET, code);
+        let run = [
+            net.logon("mallory", WS, "tgt"),
+            asked("CORP\\svc_sql"),
+            asked("CORP\\svc_web"),
+        ];
+        of(ROASTING, verdict(Settings::default(), run))
+    };
+    let mallory = Some(Account::new("mallory", "corp.example"));
+    for code in [7, 14, 50] {
+        assert_eq!(one(attempts(code)).source.account, mallory, "error {code}");
+    }
+    assert_eq!(
+        one(attempts(41)).source.account,
+        None,
+        "a forged ticket is nobody's"
+    );
+    for code in [32, 34, 37, 52, 68] {
+        assert_eq!(attempts(code), [], "error {code}");
+    }
+}
+
+#[test]
 fn kvno_wants_rc4_alone() {
     let net = Net::default();
     let activities = [
