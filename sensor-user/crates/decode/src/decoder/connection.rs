@@ -86,6 +86,12 @@ impl Connection {
         self.session.is_conversation()
     }
 
+    /// Whether the flow can be forgotten without loss: there is no stream whose place would be
+    /// lost, and nothing waits.
+    pub(super) fn is_spent(&self) -> bool {
+        !self.low.is_seen() && !self.high.is_seen() && self.session.is_spent()
+    }
+
     /// Bytes held.
     pub(super) fn held(&self) -> usize {
         self.low.held() + self.high.held()
@@ -201,7 +207,11 @@ impl Connection {
 
     /// A SYN, or the SYN-ACK that answers it.
     fn synchronise(&mut self, side: Side, sequence: u32, ack: bool, cx: &mut Context<'_>) {
-        if self.direction(side).was_opened_by(sequence) {
+        // The same one again is a repetition, unless the connection has ended in between: a
+        // recording played twice.
+        let is_reopening = !ack || self.reopening.is_some();
+        let is_over = matches!(self.session, Session::Over);
+        if self.direction(side).was_opened_by(sequence) && !(is_over && is_reopening) {
             return;
         }
         let opener = if ack { side.other() } else { side };

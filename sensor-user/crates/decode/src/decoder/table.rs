@@ -91,7 +91,10 @@ impl Table {
             connection.expire(key, now, shared, out);
             self.held = (self.held + connection.held()).saturating_sub(held);
             rearm(&mut self.timers, key, connection, shared);
-            if connection.is_conversation() != was_conversation {
+            if connection.is_spent() {
+                // A client of UDP takes a new port for each request.
+                self.conversations.pop(&key);
+            } else if connection.is_conversation() != was_conversation {
                 self.resettle(key, was_conversation);
             }
         }

@@ -43,6 +43,15 @@ impl Session {
         }
     }
 
+    /// Whether nothing is kept that a later message could need.
+    pub(crate) fn is_spent(&self) -> bool {
+        match self {
+            Self::Kerberos(conversation) => conversation.deadline().is_none(),
+            Self::Dcerpc(_) => false,
+            Self::Undecided | Self::Ignored | Self::Over => true,
+        }
+    }
+
     /// When the next request will have waited long enough for its answer.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self {

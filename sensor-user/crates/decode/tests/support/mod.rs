@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod messages;
+pub(crate) mod story;
+pub(crate) mod wire;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -88,7 +88,7 @@ pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
         AS_REQ | AS_REP | TGS_REQ | TGS_REP | AP_REQ | AP_REP | KRB_ERROR
     );
     let inner = bytes.get(header).is_none_or(|&tag| tag == der::SEQUENCE);
-    (known && inner && length >= 16).then_some(header + length)
+    (known && inner && length >= 16).then(|| header.saturating_add(length))
 }
 
 /// Reads a message; `None` if it is none, or lacks what every message of its type has.
