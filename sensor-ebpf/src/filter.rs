@@ -1,10 +1,9 @@
 //! Decides whether a frame is identity traffic.
 
-use sensor_ebpf::parse::{Datagram, Part, TCP, UDP, Unread, parse};
+use sensor_ebpf::parse::{Datagram, Frame, Part, TCP, UDP, Unread, parse};
 use sensor_ebpf::recognise::{Server, WINDOW, recognise};
 use sensor_ebpf::{Address, Counter, endpoint};
 
-use crate::frames::KernelFrame;
 use crate::program::{Counters, FRAGMENTS, LEARNED, PORTS};
 
 /// Names a fragmented datagram: source, destination, identification, protocol.
@@ -15,7 +14,7 @@ const FLOW_EDGE: u8 = 0x01 | 0x02 | 0x04;
 
 /// The addresses of the frame's datagram if it is to be copied.
 #[inline(always)]
-pub(crate) fn choose<F: KernelFrame>(frame: &F, counters: &Counters) -> Option<(Address, Address)> {
+pub(crate) fn choose<F: Frame>(frame: &F, counters: &Counters) -> Option<(Address, Address)> {
     let datagram = match parse(frame) {
         Ok(datagram) => datagram,
         Err(Unread::NotIp) => return None,
@@ -59,7 +58,7 @@ pub(crate) fn choose<F: KernelFrame>(frame: &F, counters: &Counters) -> Option<(
 /// Whether the datagram belongs to a listed port, to a learned endpoint, or shows a protocol by
 /// which its endpoint is learned.
 #[inline(always)]
-fn is_watched<F: KernelFrame>(frame: &F, datagram: &Datagram, counters: &Counters) -> bool {
+fn is_watched<F: Frame>(frame: &F, datagram: &Datagram, counters: &Counters) -> bool {
     let Some([s0, s1, d0, d1]) = frame.read(datagram.transport) else {
         counters.add(Counter::Truncated, 1);
         return false;
@@ -100,7 +99,7 @@ fn is_watched<F: KernelFrame>(frame: &F, datagram: &Datagram, counters: &Counter
 
 /// Looks at the payload; if it is a protocol of ours, remembers the endpoint that serves it.
 #[inline(always)]
-fn learns<F: KernelFrame>(
+fn learns<F: Frame>(
     frame: &F,
     datagram: &Datagram,
     (source, destination): (u16, u16),
@@ -131,7 +130,7 @@ fn learns<F: KernelFrame>(
 
 /// The first bytes of the payload, in steps of eight: the shortest messages end between steps.
 #[inline(always)]
-fn window<F: KernelFrame>(frame: &F, payload: u32, len: u32) -> [u8; WINDOW] {
+fn window<F: Frame>(frame: &F, payload: u32, len: u32) -> [u8; WINDOW] {
     const STEP: usize = 8;
     let mut window = [0; WINDOW];
     let mut at = 0;

@@ -1,24 +1,56 @@
 //! Frames as the kernel hands them over: an XDP buffer on its way in, a socket buffer elsewhere.
-//! Both may keep their bytes in several pieces; the first is read directly, the others by helper.
+//!
+//! Both may keep their bytes in several pieces. Their first bytes are copied, by the one helper
+//! that reads across pieces, to a place where headers are then read: reading them where they lie
+//! would be a little faster, but each read could be served in two ways, and the verifier would
+//! have to follow what comes after for every combination of them.
 
+use core::arch::asm;
 use core::ffi::c_void;
-use core::mem::MaybeUninit;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::btf_maps::PerCpuArray;
+use aya_ebpf::cty::c_long;
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
+use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use aya_ebpf::{EbpfContext, cty::c_long};
 use sensor_ebpf::Direction;
-use sensor_ebpf::parse::Frame;
+use sensor_ebpf::parse::{Frame, HEAD};
 
-/// A frame in the kernel.
-pub(crate) trait KernelFrame: Frame {
-    /// Where it was seen.
-    fn direction(&self) -> Direction;
+/// Per CPU, the first bytes of the frame at hand.
+#[btf_map]
+static HEADS: PerCpuArray<[u8; HEAD], 1> = PerCpuArray::new();
 
-    /// The interface that it arrived at or leaves by.
-    fn ifindex(&self) -> u32;
+/// The same number, of which LLVM does not know where it came from. LLVM would check one copy of
+/// a number and use another, and the verifier would not see that they are one.
+#[inline(always)]
+fn opaque(mut number: u64) -> u64 {
+    // A real instruction: of a comment alone the kernel's debug information makes no sense.
+    // SAFETY: moves a register to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) number) };
+    number
+}
 
+/// `len` if it is 1 to `N`, in a form by which every verifier knows so: that of 6.1 learns no lower
+/// bound from a comparison with zero, so the length is checked less one.
+#[inline(always)]
+pub(crate) fn bounded<const N: usize>(len: u32) -> Option<u32> {
+    let less_one = opaque(u64::from(len).wrapping_sub(1));
+    (less_one < N as u64).then(|| (less_one + 1) as u32)
+}
+
+/// A frame in the kernel, and its first bytes.
+pub(crate) struct KernelFrame<S> {
+    source: S,
+    len: u32,
+    ifindex: u32,
+    direction: Direction,
+    head: *const u8,
+}
+
+/// What a kernel frame is read from.
+pub(crate) trait Source {
     /// Copies `len` bytes at `offset` to `to`, across pieces.
     ///
     /// # Safety
@@ -27,147 +59,116 @@ pub(crate) trait KernelFrame: Frame {
     unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long>;
 }
 
-/// A frame that XDP sees.
-pub(crate) struct XdpFrame {
-    ctx: *mut xdp_md,
-    len: u32,
-    data: usize,
-    end: usize,
-    ifindex: u32,
-}
+/// An XDP buffer.
+pub(crate) struct Xdp(*mut xdp_md);
 
-impl XdpFrame {
+/// A socket buffer. A VLAN tag that the card or the stack keeps beside the frame is not among its
+/// bytes; the Ethernet type is then already that of what follows.
+pub(crate) struct Skb(*mut __sk_buff);
+
+impl KernelFrame<Xdp> {
     #[inline(always)]
-    pub(crate) fn new(ctx: &XdpContext) -> Self {
-        Self {
-            ctx: ctx.ctx,
-            // SAFETY: the pointer is the program's own context. A frame's length fits 32 bits.
-            len: unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as u32,
-            data: ctx.data(),
-            end: ctx.data_end(),
-            ifindex: ctx.ingress_ifindex() as u32,
-        }
+    pub(crate) fn arriving(ctx: &XdpContext) -> Option<Self> {
+        // SAFETY: the pointer is the program's own context. A frame's length fits 32 bits.
+        let len = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as u32;
+        let ifindex = ctx.ingress_ifindex() as u32;
+        Self::new(Xdp(ctx.ctx), len, ifindex, Direction::Ingress)
     }
 }
 
-impl Frame for XdpFrame {
+impl KernelFrame<Skb> {
     #[inline(always)]
-    fn size(&self) -> u32 {
-        self.len
-    }
-
-    #[inline(always)]
-    fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        read(self, self.data, self.end, offset)
-    }
-}
-
-impl KernelFrame for XdpFrame {
-    #[inline(always)]
-    fn direction(&self) -> Direction {
-        Direction::Ingress
-    }
-
-    #[inline(always)]
-    fn ifindex(&self) -> u32 {
-        self.ifindex
-    }
-
-    #[inline(always)]
-    unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long> {
-        // SAFETY: the context is the program's own; the caller vouches for `to`.
-        match unsafe { bpf_xdp_load_bytes(self.ctx, offset, to.cast::<c_void>(), len) } {
-            0 => Ok(()),
-            error => Err(error),
-        }
-    }
-}
-
-/// A frame that TC sees. A VLAN tag that the card or the stack keeps beside the frame is not
-/// among its bytes; the Ethernet type is then already that of what follows.
-pub(crate) struct SkbFrame {
-    skb: *mut __sk_buff,
-    len: u32,
-    data: usize,
-    end: usize,
-    ifindex: u32,
-    direction: Direction,
-}
-
-impl SkbFrame {
-    #[inline(always)]
-    pub(crate) fn new(ctx: &TcContext, direction: Direction) -> Self {
+    pub(crate) fn of(ctx: &TcContext, direction: Direction) -> Option<Self> {
         let skb = ctx.as_ptr().cast::<__sk_buff>();
-        Self {
-            skb,
-            len: ctx.len(),
-            data: ctx.data(),
-            end: ctx.data_end(),
-            // SAFETY: the pointer is the program's own context.
-            ifindex: unsafe { (*skb).ifindex },
+        // SAFETY: the pointer is the program's own context.
+        let ifindex = unsafe { (*skb).ifindex };
+        Self::new(Skb(skb), ctx.len(), ifindex, direction)
+    }
+}
+
+impl<S: Source> KernelFrame<S> {
+    #[inline(always)]
+    fn new(source: S, len: u32, ifindex: u32, direction: Direction) -> Option<Self> {
+        let head = HEADS.get_ptr_mut(0)?.cast::<u8>();
+        let part = bounded::<HEAD>(if len < HEAD as u32 { len } else { HEAD as u32 })?;
+        // SAFETY: 1 to `HEAD` bytes are written to this CPU's own place, which has `HEAD`.
+        unsafe { source.load(0, head, part).ok()? };
+        Some(Self {
+            source,
+            len,
+            ifindex,
             direction,
-        }
-    }
-}
-
-impl Frame for SkbFrame {
-    #[inline(always)]
-    fn size(&self) -> u32 {
-        self.len
+            head,
+        })
     }
 
+    /// Where it was seen.
     #[inline(always)]
-    fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        read(self, self.data, self.end, offset)
-    }
-}
-
-impl KernelFrame for SkbFrame {
-    #[inline(always)]
-    fn direction(&self) -> Direction {
+    pub(crate) fn direction(&self) -> Direction {
         self.direction
     }
 
+    /// The interface that it arrived at or leaves by.
     #[inline(always)]
-    fn ifindex(&self) -> u32 {
+    pub(crate) fn ifindex(&self) -> u32 {
         self.ifindex
     }
 
+    /// Copies `len` bytes at `offset` to `to`.
+    ///
+    /// # Safety
+    ///
+    /// `to` must point to `len` writable bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long> {
+        // SAFETY: the caller's.
+        unsafe { self.source.load(offset, to, len) }
+    }
+}
+
+impl<S> Frame for KernelFrame<S> {
+    #[inline(always)]
+    fn size(&self) -> u32 {
+        self.len
+    }
+
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        // Checked against a constant, too: the verifier of 6.1 learns nothing from a comparison of
+        // two numbers that it does not know.
+        let at = opaque(offset.into());
+        if at > (HEAD - N) as u64 || at + N as u64 > self.len.into() {
+            return None;
+        }
+        // SAFETY: the bytes lie inside the head, of which `len` bytes or all were written.
+        Some(unsafe {
+            self.head
+                .add(at as usize)
+                .cast::<[u8; N]>()
+                .read_unaligned()
+        })
+    }
+}
+
+impl Source for Xdp {
     #[inline(always)]
     unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long> {
         // SAFETY: the context is the program's own; the caller vouches for `to`.
-        match unsafe {
-            bpf_skb_load_bytes(self.skb.cast::<c_void>(), offset, to.cast::<c_void>(), len)
-        } {
+        match unsafe { bpf_xdp_load_bytes(self.0, offset, to.cast::<c_void>(), len) } {
             0 => Ok(()),
             error => Err(error),
         }
     }
 }
 
-/// Reads from the first piece if the bytes are there (nearly always for headers), else by helper.
-#[inline(always)]
-fn read<F: KernelFrame, const N: usize>(
-    frame: &F,
-    data: usize,
-    end: usize,
-    offset: u32,
-) -> Option<[u8; N]> {
-    let start = data + offset as usize;
-    if start + N <= end {
-        // SAFETY: the bytes lie between the start and the end of the first piece; the verifier
-        // has just been shown so.
-        return Some(unsafe { (start as *const [u8; N]).read_unaligned() });
-    }
-    if offset + N as u32 > frame.size() {
-        return None;
-    }
-    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-    // SAFETY: the target has room for `N` bytes, all of which the helper writes if it succeeds.
-    unsafe {
-        frame
-            .load(offset, bytes.as_mut_ptr().cast(), N as u32)
-            .ok()?;
-        Some(bytes.assume_init())
+impl Source for Skb {
+    #[inline(always)]
+    unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long> {
+        let skb = self.0.cast::<c_void>();
+        // SAFETY: the context is the program's own; the caller vouches for `to`.
+        match unsafe { bpf_skb_load_bytes(skb, offset, to.cast::<c_void>(), len) } {
+            0 => Ok(()),
+            error => Err(error),
+        }
     }
 }

@@ -12,7 +12,7 @@ pub trait Frame {
     /// Length of the frame in bytes.
     fn size(&self) -> u32;
 
-    /// The `N` bytes at `offset`; `None` if the frame ends before.
+    /// The `N` bytes at `offset`; `None` if the frame, or its [`HEAD`], ends before.
     fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
 }
 
@@ -60,11 +60,18 @@ pub const TCP: u8 = 6;
 /// IANA protocol number of UDP.
 pub const UDP: u8 = 17;
 
+/// The bytes at the start of a frame in which all headers must lie, and the first bytes of the
+/// payload. Two VLAN tags, IP and TCP with all their options, and what is looked at of the payload
+/// take 166; the rest is for IPv6 extension headers.
+pub const HEAD: usize = 256;
 /// VLAN tags that are followed: a service tag and a customer tag (IEEE 802.1ad).
 pub const MAX_VLANS: u32 = 2;
 /// IPv6 extension headers that are followed. RFC 8200 4.1 names seven, each to occur once but
 /// for destination options, which may occur twice.
 pub const MAX_EXTENSIONS: u32 = 8;
+
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -129,56 +136,53 @@ fn ipv6<F: Frame>(frame: &F, offset: u32) -> Result<Datagram, Unread> {
     let destination = words(read(frame, offset + 24)?);
     let stated = offset + 40 + u32::from(u16::from_be_bytes([p0, p1]));
     let mut transport = offset + 40;
-    let mut whole = Part::Whole;
+    let mut piece = Part::Whole;
     for _ in 0..MAX_EXTENSIONS {
-        match next {
-            // Hop-by-hop options, routing, destination options; mobility, HIP and shim6 are
-            // laid out alike (RFC 6564).
-            0 | 43 | 60 | 135 | 139 | 140 => {
-                let [following, length] = read(frame, transport)?;
-                next = following;
-                transport += (u32::from(length) + 1) * 8;
-            }
-            // Fragment (RFC 8200 4.5): what follows in a later one is data, not headers.
-            44 => {
-                let [following, _, o0, o1, i0, i1, i2, i3] = read(frame, transport)?;
-                next = following;
-                transport += 8;
-                let field = u16::from_be_bytes([o0, o1]);
-                whole = part(
-                    field & 1 != 0,
-                    field >> 3,
-                    u32::from_be_bytes([i0, i1, i2, i3]),
-                );
-                if let Part::Later(_) = whole {
-                    break;
-                }
-            }
-            // Authentication header: its length counts words of four bytes (RFC 4302 2.2).
-            51 => {
-                let [following, length] = read(frame, transport)?;
-                next = following;
-                transport += (u32::from(length) + 2) * 4;
-            }
-            _ => break,
+        if !is_extension(next) {
+            break;
+        }
+        let [following, length, o0, o1, i0, i1, i2, i3] = read(frame, transport)?;
+        transport += match next {
+            FRAGMENT => 8,
+            // Its length counts words of four bytes (RFC 4302 2.2).
+            AUTHENTICATION => (u32::from(length) + 2) * 4,
+            _ => (u32::from(length) + 1) * 8,
+        };
+        if next == FRAGMENT {
+            // RFC 8200 4.5. What follows in a later one is data, not headers.
+            let field = u16::from_be_bytes([o0, o1]);
+            piece = part(
+                field & 1 != 0,
+                field >> 3,
+                u32::from_be_bytes([i0, i1, i2, i3]),
+            );
+        }
+        next = following;
+        if matches!(piece, Part::Later(_)) {
+            break;
         }
     }
-    if is_extension(next) && !matches!(whole, Part::Later(_)) {
+    if is_extension(next) && !matches!(piece, Part::Later(_)) {
         return Err(Unread::Extensions);
     }
     Ok(Datagram {
         source,
         destination,
         protocol: next,
-        part: whole,
+        part: piece,
         transport,
         end: end(frame, stated, transport),
     })
 }
 
+/// Hop-by-hop options, routing, fragment, authentication, destination options; mobility, HIP and
+/// shim6, which are laid out alike (RFC 6564).
 #[inline(always)]
 const fn is_extension(next: u8) -> bool {
-    matches!(next, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140)
+    matches!(
+        next,
+        0 | 43 | FRAGMENT | AUTHENTICATION | 60 | 135 | 139 | 140
+    )
 }
 
 #[inline(always)]

@@ -7,13 +7,14 @@ use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_ebpf::{EbpfContext, Global};
 use aya_log_ebpf::warn;
+use sensor_ebpf::parse::Frame;
 use sensor_ebpf::{
     COUNTERS as ALL, Counter, DEFAULT_PORTS, Direction, Endpoint, FRAGMENTS_MAX, Header,
     LEARNED_MAX, MAX_WORKERS, PORT_WORDS, Ports, worker,
 };
 
 use crate::filter::{self, FragmentKey};
-use crate::frames::{KernelFrame, SkbFrame, XdpFrame};
+use crate::frames::{KernelFrame, Source};
 use crate::record;
 
 /// Per CPU, a count for each [`Counter`].
@@ -56,14 +57,14 @@ const LOG_EVERY: u64 = 1 << 20;
 /// Frames that arrive, before the stack sees them.
 #[xdp(frags)]
 pub(crate) fn sensor_xdp(ctx: XdpContext) -> u32 {
-    inspect(&ctx, &XdpFrame::new(&ctx));
+    inspect(&ctx, KernelFrame::arriving(&ctx));
     if DROP.load() == 0 { XDP_PASS } else { XDP_DROP }
 }
 
 /// Frames that arrive, where the driver has no native XDP.
 #[classifier]
 pub(crate) fn sensor_ingress(ctx: TcContext) -> i32 {
-    inspect(&ctx, &SkbFrame::new(&ctx, Direction::Ingress));
+    inspect(&ctx, KernelFrame::of(&ctx, Direction::Ingress));
     // UNSPEC lets the next program decide, as if this one were not there.
     if DROP.load() == 0 {
         TC_ACT_UNSPEC
@@ -75,7 +76,7 @@ pub(crate) fn sensor_ingress(ctx: TcContext) -> i32 {
 /// Frames that leave.
 #[classifier]
 pub(crate) fn sensor_egress(ctx: TcContext) -> i32 {
-    inspect(&ctx, &SkbFrame::new(&ctx, Direction::Egress));
+    inspect(&ctx, KernelFrame::of(&ctx, Direction::Egress));
     TC_ACT_UNSPEC
 }
 
@@ -87,12 +88,16 @@ pub(crate) fn baseline(_: XdpContext) -> u32 {
 
 /// Counts the frame, and copies it if the filter chooses it.
 #[inline(always)]
-fn inspect<C: EbpfContext, F: KernelFrame>(ctx: &C, frame: &F) {
+fn inspect<C: EbpfContext, S: Source>(ctx: &C, frame: Option<KernelFrame<S>>) {
     let Some(counters) = Counters::of_this_cpu() else {
         return;
     };
     let sequence = counters.add(Counter::Seen, 1);
-    let Some(pair) = filter::choose(frame, &counters) else {
+    let Some(frame) = frame else {
+        counters.add(Counter::LoadFailed, 1);
+        return;
+    };
+    let Some(pair) = filter::choose(&frame, &counters) else {
         return;
     };
     counters.add(Counter::Matched, 1);
@@ -100,7 +105,7 @@ fn inspect<C: EbpfContext, F: KernelFrame>(ctx: &C, frame: &F) {
         counters.add(Counter::NoRing, 1);
         return;
     };
-    match record::copy(frame, ring, sequence, WAKE_BYTES.load()) {
+    match record::copy(&frame, ring, sequence, WAKE_BYTES.load()) {
         Ok(records) => {
             counters.add(Counter::Copied, 1);
             counters.add(Counter::CopiedBytes, u64::from(frame.size()));
@@ -109,13 +114,7 @@ fn inspect<C: EbpfContext, F: KernelFrame>(ctx: &C, frame: &F) {
         Err(reason) => {
             let times = counters.add(reason, 1);
             if times % LOG_EVERY == 1 {
-                warn!(
-                    ctx,
-                    "{} frames lost (reason {}), the last of {} bytes",
-                    times,
-                    reason as u32,
-                    frame.size()
-                );
+                warn!(ctx, "frames are lost; the counters say how many and why");
             }
         }
     }

@@ -1,13 +1,12 @@
 //! Copies a frame into its worker's ring.
 
-use core::arch::asm;
-
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::RingBuf;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_query};
+use sensor_ebpf::parse::Frame;
 use sensor_ebpf::{Counter, HEADER_LEN, Header, MAX_FRAME};
 
-use crate::frames::KernelFrame;
+use crate::frames::{KernelFrame, Source, bounded};
 
 type Ring = RingBuf<Header, 4096>;
 
@@ -37,8 +36,8 @@ const _: () = assert!(size_of::<Record<0>>() == HEADER_LEN);
 /// Copies the whole frame, in as many records as it needs. If one of them finds no room the
 /// frame counts as lost; the daemon sees that the end is missing.
 #[inline(always)]
-pub(crate) fn copy<F: KernelFrame>(
-    frame: &F,
+pub(crate) fn copy<S: Source>(
+    frame: &KernelFrame<S>,
     ring: &Ring,
     sequence: u64,
     wake_bytes: u64,
@@ -64,7 +63,7 @@ pub(crate) fn copy<F: KernelFrame>(
         if total - header.offset <= HUGE as u32 {
             break;
         }
-        put::<F, HUGE>(frame, ring, &header, BPF_RB_NO_WAKEUP)?;
+        put::<S, HUGE>(frame, ring, &header, BPF_RB_NO_WAKEUP)?;
         header.offset += HUGE as u32;
         records += 1;
     }
@@ -88,19 +87,19 @@ pub(crate) fn copy<F: KernelFrame>(
     const MEDIUM_MAX: u32 = MEDIUM as u32;
     const LARGE_MAX: u32 = LARGE as u32;
     match header.len {
-        0..=TINY_MAX => put::<F, TINY>(frame, ring, &header, wake)?,
-        ..=SMALL_MAX => put::<F, SMALL>(frame, ring, &header, wake)?,
-        ..=MEDIUM_MAX => put::<F, MEDIUM>(frame, ring, &header, wake)?,
-        ..=LARGE_MAX => put::<F, LARGE>(frame, ring, &header, wake)?,
-        _ => put::<F, HUGE>(frame, ring, &header, wake)?,
+        0..=TINY_MAX => put::<S, TINY>(frame, ring, &header, wake)?,
+        ..=SMALL_MAX => put::<S, SMALL>(frame, ring, &header, wake)?,
+        ..=MEDIUM_MAX => put::<S, MEDIUM>(frame, ring, &header, wake)?,
+        ..=LARGE_MAX => put::<S, LARGE>(frame, ring, &header, wake)?,
+        _ => put::<S, HUGE>(frame, ring, &header, wake)?,
     }
     Ok(records)
 }
 
 /// Writes one record of the class `N`.
 #[inline(always)]
-fn put<F: KernelFrame, const N: usize>(
-    frame: &F,
+fn put<S: Source, const N: usize>(
+    frame: &KernelFrame<S>,
     ring: &Ring,
     header: &Header,
     flags: u32,
@@ -109,24 +108,14 @@ fn put<F: KernelFrame, const N: usize>(
         .reserve_untyped::<Record<N>>(0)
         .ok_or(Counter::RingFull)?;
     let record = entry.as_mut_ptr();
-    // The verifier of 6.1 learns no lower bound from a comparison with zero, so the length is
-    // checked less one, in 64 bits. The instruction does nothing but keep LLVM from seeing
-    // through that and checking one copy of the value and passing another.
-    let mut less_one = u64::from(header.len).wrapping_sub(1);
-    // SAFETY: moves a register to itself.
-    unsafe { asm!("{0} = {0}", inout(reg) less_one) };
-    if less_one >= N as u64 {
+    let Some(len) = bounded::<N>(header.len) else {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadFailed);
-    }
+    };
     // SAFETY: the record is ours until submitted; 1 to `N` bytes are written to its `N`.
     let loaded = unsafe {
         (&raw mut (*record).header).write(*header);
-        frame.load(
-            header.offset,
-            (&raw mut (*record).bytes).cast(),
-            (less_one + 1) as u32,
-        )
+        frame.load(header.offset, (&raw mut (*record).bytes).cast(), len)
     };
     if loaded.is_err() {
         entry.discard(BPF_RB_NO_WAKEUP.into());

@@ -23,8 +23,10 @@ struct Toolchain {
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Debug info and BTF: without them the object's maps have no types, and the kernel wants those.
-const RUSTFLAGS: &str = "-Cdebuginfo=2 -Clink-arg=--btf";
+/// Debug info and BTF, without which the object's maps have no types, and the kernel wants those;
+/// headers are read where they lie, and the kernel's processors do not mind odd addresses.
+const RUSTFLAGS: &str =
+    "-Cdebuginfo=2 -Clink-arg=--btf -Clink-arg=--cpu-features=+allows-misaligned-mem-access";
 
 /// Builds the kernel program and returns its path; quick when nothing has changed.
 ///
