@@ -117,11 +117,18 @@ impl Verb {
                     Ending::Partial => 1,
                 })
             }
-            Self::Enroll { config, token, force } => {
+            Self::Enroll {
+                config,
+                token,
+                force,
+            } => {
                 let config = config.load()?;
                 let name = config.sensor_name();
                 let enrolled = uplink::enroll(&token, &config.sensor.state_dir, &name, force)?;
-                println!("{enrolled}");
+                println!(
+                    "enrolled as '{}' with the console at {}",
+                    enrolled.sensor, enrolled.address
+                );
                 Ok(0)
             }
             Self::Cleanup => {
@@ -136,12 +143,17 @@ impl Verb {
 
 fn check(config: &Config) -> anyhow::Result<u8> {
     let plan = Plan::make(&config.attach_request())?;
-    println!("The configuration is right. As the sensor '{}' this would be attached:", config.sensor_name());
+    println!(
+        "The configuration is right. As the sensor '{}' this would be attached:",
+        config.sensor_name()
+    );
     for line in plan.to_string().lines() {
         println!("  {line}");
     }
     match config.domain.controllers.len() {
-        0 => println!("No controllers are configured: replication by any other machine is an alert."),
+        0 => {
+            println!("No controllers are configured: replication by any other machine is an alert.")
+        }
         count => println!("{count} controllers are configured."),
     }
     Ok(0)
@@ -160,7 +172,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
             };
         }
         if let Some(error) = cause.downcast_ref::<uplink::EnrollError>() {
-            return error.exit_status();
+            return error.exit_code();
         }
     }
     1

@@ -5,13 +5,17 @@
 //! a clock, a configuration, a command line, a spool on disk and a line to the console.
 
 pub mod alerts;
+pub mod alerts_log;
 pub mod capture;
+pub mod cli;
 pub mod config;
 pub mod json;
 pub mod logging;
 pub mod pipeline;
 pub mod privilege;
 pub mod replay;
+pub mod run;
 pub mod settings;
+pub mod status;
 pub mod text;
 pub mod uplink;

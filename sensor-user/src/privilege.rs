@@ -67,7 +67,7 @@ const FORBIDDEN: [i64; 30] = [
 ///
 /// # Errors
 /// Names the folder that cannot be made.
-pub fn prepare_folders(folders: &[&Path], user: Option<&User>) -> Result<()> {
+pub fn prepare_folders(folders: &[PathBuf], user: Option<&User>) -> Result<()> {
     for folder in folders {
         let existed = folder.is_dir();
         fs::DirBuilder::new()

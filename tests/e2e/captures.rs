@@ -91,8 +91,14 @@ fn matches(alert: &Value, expected: &ExpectedAlert) -> bool {
 fn names(alert: &Value, target: &str) -> bool {
     let target = target.to_lowercase();
     let is_it = |account: &str| {
-        account == target || account.rsplit_once('@').is_some_and(|(name, _)| name == target)
+        account == target
+            || account
+                .rsplit_once('@')
+                .is_some_and(|(name, _)| name == target)
     };
     let targets = alert["targets"].as_array();
-    targets.is_some_and(|all| all.iter().any(|one| one["account"].as_str().is_some_and(is_it)))
+    targets.is_some_and(|all| {
+        all.iter()
+            .any(|one| one["account"].as_str().is_some_and(is_it))
+    })
 }

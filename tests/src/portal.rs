@@ -81,12 +81,20 @@ impl Portal {
         serde_json::from_str(&self.page(path)?).context("the answer is not JSON")
     }
 
-    /// The alerts that the console keeps.
+    /// The latest alerts that the console keeps: the first page.
     ///
     /// # Errors
     /// As [`json`](Self::json).
     pub fn alerts(&self) -> Result<Vec<Value>> {
-        let answer = self.json("/api/alerts")?;
+        self.alerts_page(1)
+    }
+
+    /// A page of the alerts that the console keeps, from 1.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn alerts_page(&self, page: u32) -> Result<Vec<Value>> {
+        let answer = self.json(&format!("/api/alerts?page={page}"))?;
         let list = answer["alerts"]
             .as_array()
             .context("no alerts in the answer")?;

@@ -33,6 +33,17 @@ pub enum Mode {
     Tap,
 }
 
+impl Mode {
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Gateway => "gateway",
+            Self::Tap => "tap",
+        }
+    }
+}
+
 /// What the configuration asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Request {

@@ -105,6 +105,20 @@ pub struct Attached {
     pub present: bool,
 }
 
+impl fmt::Display for Attached {
+    /// `eth0: native XDP on ingress, TCX on egress`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.interface)?;
+        match (self.ingress, self.egress) {
+            _ if !self.present => write!(f, "gone"),
+            (Some(ingress), Some(egress)) => write!(f, "{ingress} on ingress, {egress} on egress"),
+            (Some(ingress), None) => write!(f, "{ingress} on ingress"),
+            (None, Some(egress)) => write!(f, "{egress} on egress"),
+            (None, None) => write!(f, "nothing"),
+        }
+    }
+}
+
 /// The kernel program's counts, summed over all CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; COUNTERS.len()]);

@@ -81,12 +81,6 @@ impl RingSource {
         }
     }
 
-    /// The last step of the system's clock since this was asked: the time that it was, and the
-    /// time that it became. Every source sees the same steps.
-    pub fn take_clock_step(&mut self) -> Option<(Timestamp, Timestamp)> {
-        self.step.take()
-    }
-
     /// Hands over what is ready, at most [`BATCH`] frames; returns how many that were.
     fn drain(&mut self, sink: &mut dyn FnMut(Frame<'_>)) -> usize {
         let mut frames = 0;
@@ -169,5 +163,25 @@ impl Source for RingSource {
             self.floor = self.floor.max(now - SLACK);
         }
         Ok(Progress::Upto(self.floor))
+    }
+
+    /// Every source sees the same steps.
+    fn take_clock_step(&mut self) -> Option<(Timestamp, Timestamp)> {
+        self.step.take()
+    }
+
+    fn losses(&self) -> Vec<(&'static str, u64)> {
+        let RingCounts {
+            incomplete,
+            malformed,
+            late,
+            clock_steps,
+        } = self.counts();
+        vec![
+            ("incomplete-frames", incomplete),
+            ("malformed-records", malformed),
+            ("late-frames", late),
+            ("clock-steps", clock_steps),
+        ]
     }
 }

@@ -10,14 +10,12 @@ use crossbeam_channel::{Receiver, Sender, select, tick};
 use goshawk_model::{CaptureHealth, Drops, Gap, GapReason, SensorHealth, Timestamp};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
-use sensor_ebpf::Counter;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::mind::{Order, View, lock};
 use super::now;
 use crate::alerts_log::AlertsLog;
-use crate::capture::attach::Plan;
 use crate::capture::kernel::{Change, Counts, Kernel};
 use crate::config::Config;
 use crate::logging::Logging;
@@ -37,7 +35,6 @@ pub(super) struct House {
     pub(super) path: Option<PathBuf>,
     pub(super) name: Arc<str>,
     pub(super) own_addresses: Vec<IpAddr>,
-    pub(super) plan: Plan,
     pub(super) kernel: Kernel,
     pub(super) spool: Arc<SpoolWriter>,
     pub(super) log: Option<Arc<AlertsLog>>,
@@ -99,8 +96,12 @@ impl House {
     fn look(&mut self) {
         for change in self.kernel.refresh() {
             match change {
-                Change::Lost { interface } => warn!("interface {interface} is gone; waiting for it"),
-                Change::Back { interface } => info!("interface {interface} is back and watched again"),
+                Change::Lost { interface } => {
+                    warn!("interface {interface} is gone; waiting for it")
+                }
+                Change::Back { interface } => {
+                    info!("interface {interface} is back and watched again")
+                }
             }
         }
         let counts = match self.kernel.counters() {
@@ -132,21 +133,39 @@ impl House {
 
     /// Lost packets are a gap: what was not seen is not absent.
     fn notice_losses(&mut self, counts: &Counts) {
-        let lost = counts.iter().filter(|(counter, _)| counter.is_loss()).map(|(_, count)| count).sum();
+        let lost = counts
+            .iter()
+            .filter(|(counter, _)| counter.is_loss())
+            .map(|(_, count)| count)
+            .sum();
         let time = now();
         if lost > self.losses.lost {
             let new = lost - self.losses.lost;
             let from = self.losses.looked.unwrap_or(self.started);
-            let gap = Gap { from, to: time, reason: GapReason::Lost };
+            let gap = Gap {
+                from,
+                to: time,
+                reason: GapReason::Lost,
+            };
             if self.orders.try_send(Order::Gap(gap)).is_err() {
                 warn!("the engine is too busy to hear of {new} lost packets");
             }
-            if self.losses.latest.is_none_or(|(when, _)| when.elapsed() > REMEMBERED) {
-                warn!("{new} packets were lost between kernel and sensor; see `goshawk-sensor status`");
+            if self
+                .losses
+                .latest
+                .is_none_or(|(when, _)| when.elapsed() > REMEMBERED)
+            {
+                warn!(
+                    "{new} packets were lost between kernel and sensor; see `goshawk-sensor status`"
+                );
             }
             let before = self.losses.latest.map_or(0, |(_, count)| count);
             self.losses.latest = Some((Instant::now(), before + new));
-        } else if self.losses.latest.is_some_and(|(when, _)| when.elapsed() > REMEMBERED) {
+        } else if self
+            .losses
+            .latest
+            .is_some_and(|(when, _)| when.elapsed() > REMEMBERED)
+        {
             self.losses.latest = None;
         }
         self.losses.lost = lost;
@@ -158,7 +177,12 @@ impl House {
         let mut problems: Vec<String> = attachments
             .iter()
             .filter(|attached| !attached.present)
-            .map(|attached| format!("interface {} is gone: its traffic is not seen", attached.interface))
+            .map(|attached| {
+                format!(
+                    "interface {} is gone: its traffic is not seen",
+                    attached.interface
+                )
+            })
             .collect();
         if let Some((_, lost)) = self.losses.latest {
             problems.push(format!(
@@ -223,7 +247,10 @@ impl House {
 }
 
 fn drops(counts: Option<&Counts>, view: &View) -> Drops {
-    let kernel = counts.into_iter().flat_map(Counts::iter).filter(|(counter, _)| counter.is_loss());
+    let kernel = counts
+        .into_iter()
+        .flat_map(Counts::iter)
+        .filter(|(counter, _)| counter.is_loss());
     kernel
         .map(|(counter, count)| (counter.name(), count))
         .chain(view.counts.source.iter().copied())

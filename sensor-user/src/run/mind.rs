@@ -11,8 +11,8 @@ use tracing::{info, warn};
 
 use super::now;
 use super::outlets::Outlets;
-use crate::pipeline::{Counts, Report};
 use crate::pipeline::mind::Mind;
+use crate::pipeline::{Counts, Report};
 use crate::uplink::{load_snapshot, save_snapshot};
 
 /// How long the engine waits for reports before it looks at the clock and its orders.
@@ -79,13 +79,27 @@ impl LiveMind {
         let (from, to) = (engine.now(), now());
         let mut mind = Mind::new(engine, workers, outlets);
         if remembers {
-            mind.tell(Input::Gap(Gap { from, to, reason: GapReason::Stopped }));
+            mind.tell(Input::Gap(Gap {
+                from,
+                to,
+                reason: GapReason::Stopped,
+            }));
         }
         for controller in controllers {
-            mind.tell(Input::Coverage(Coverage { controller, from: to }));
+            mind.tell(Input::Coverage(Coverage {
+                controller,
+                from: to,
+            }));
         }
         let (published, saved) = (Instant::now(), Instant::now());
-        Self { mind, state_dir, view, published, saved, raised_at_save: 0 }
+        Self {
+            mind,
+            state_dir,
+            view,
+            published,
+            saved,
+            raised_at_save: 0,
+        }
     }
 
     /// Thinks until told farewell, or until every worker has failed.
@@ -106,7 +120,11 @@ impl LiveMind {
                 self.publish();
             }
             let raised = self.mind.listener().raised;
-            let due = if raised > self.raised_at_save { SAVE_AFTER_ALERT } else { SAVE_EVERY };
+            let due = if raised > self.raised_at_save {
+                SAVE_AFTER_ALERT
+            } else {
+                SAVE_EVERY
+            };
             if self.saved.elapsed() >= due {
                 self.save();
             }
@@ -139,7 +157,10 @@ impl LiveMind {
         self.raised_at_save = self.mind.listener().raised;
         let saved = save_snapshot(&self.state_dir, &self.mind.engine().snapshot());
         lock(&self.view).unsaved = saved.err().map(|error| {
-            format!("cannot save what the engine knows in {}: {error}", self.state_dir.display())
+            format!(
+                "cannot save what the engine knows in {}: {error}",
+                self.state_dir.display()
+            )
         });
     }
 }
@@ -150,7 +171,10 @@ fn restore(engine: &mut Engine, state_dir: &std::path::Path) -> bool {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return false,
         Err(error) => {
-            warn!("cannot read what the engine knew from {}: {error}; it starts afresh", state_dir.display());
+            warn!(
+                "cannot read what the engine knew from {}: {error}; it starts afresh",
+                state_dir.display()
+            );
             return false;
         }
     };

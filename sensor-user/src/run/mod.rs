@@ -68,11 +68,20 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let state_dir = config.sensor.state_dir.clone();
     let limit = u64::from(config.sensor.spool_mib) << 20;
     let spool = Arc::new(SpoolWriter::start(&state_dir, limit).context("cannot start the spool")?);
-    let log = config.output.json.as_deref().map(AlertsLog::start).transpose()?.map(Arc::new);
+    let log = config
+        .output
+        .json
+        .as_deref()
+        .map(AlertsLog::start)
+        .transpose()?
+        .map(Arc::new);
     let (health, watch) = watch::channel(SensorHealth::starting(&name, started));
-    let uplink_config =
-        UplinkConfig { state_dir: state_dir.clone(), mode: config.capture.mode.name().to_owned() };
-    let uplink = Uplink::start(uplink_config, &spool, watch.clone()).context("cannot start the uplink")?;
+    let uplink_config = UplinkConfig {
+        state_dir: state_dir.clone(),
+        mode: config.capture.mode.name().to_owned(),
+    };
+    let uplink =
+        Uplink::start(uplink_config, &spool, watch.clone()).context("cannot start the uplink")?;
     let _status = status::Server::start(&config.sensor.socket, watch)?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -101,7 +110,12 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let (endpoints, learned) = bounded(ENDPOINTS_IN_FLIGHT);
     let (orders, inbox_of_orders) = bounded(16);
     let view = Arc::new(Mutex::default());
-    let outlets = Outlets { spool: Arc::clone(&spool), log: log.clone(), endpoints, raised: 0 };
+    let outlets = Outlets {
+        spool: Arc::clone(&spool),
+        log: log.clone(),
+        endpoints,
+        raised: 0,
+    };
     let mind = LiveMind::new(
         settings::for_live(&config, &name, own_addresses.clone()),
         state_dir,
@@ -115,7 +129,6 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
         path: path.map(Path::to_owned),
         name,
         own_addresses,
-        plan,
         kernel,
         spool,
         log,
@@ -136,7 +149,9 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     // The engine hears the farewell after the last report of a worker, or at the deadline.
     let _ = house.orders.send(Order::Farewell(deadline));
     for thread in workers.into_iter().chain([mind]) {
-        thread.join().map_err(|_| anyhow::anyhow!("a thread failed while it ended"))?;
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("a thread failed while it ended"))?;
     }
     let in_memory = house.spool.flush(GOODBYE);
     if in_memory > 0 {
@@ -152,7 +167,14 @@ fn give_up_privileges(config: &Config) -> Result<()> {
     let user = privilege::user(&config.sensor.user)?;
     let mut folders: Vec<PathBuf> = vec![config.sensor.state_dir.clone()];
     folders.extend(config.sensor.socket.parent().map(Path::to_owned));
-    folders.extend(config.output.json.as_deref().and_then(Path::parent).map(Path::to_owned));
+    folders.extend(
+        config
+            .output
+            .json
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_owned),
+    );
     privilege::prepare_folders(&folders, user.as_ref())?;
     privilege::drop_to(user.as_ref(), &folders)
 }
@@ -182,7 +204,10 @@ fn await_signals(signals: SigSet) -> Result<Receiver<Signal>> {
 
 fn own_addresses() -> Result<Vec<IpAddr>> {
     let interfaces = Interface::all()?;
-    Ok(interfaces.into_iter().flat_map(|interface| interface.addresses).collect())
+    Ok(interfaces
+        .into_iter()
+        .flat_map(|interface| interface.addresses)
+        .collect())
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
@@ -194,6 +219,8 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// The system's clock.
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_parts(since.as_secs(), since.subsec_nanos())
 }

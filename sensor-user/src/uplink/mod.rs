@@ -15,7 +15,7 @@ mod complaint;
 mod dial;
 mod enroll;
 mod files;
-mod outbox;
+pub(crate) mod outbox;
 mod papers;
 mod session;
 mod snapshot;

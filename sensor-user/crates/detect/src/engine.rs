@@ -141,6 +141,11 @@ impl Engine {
         self.settings = settings;
     }
 
+    /// The engine's time: that of the latest input it believes.
+    pub fn now(&self) -> Timestamp {
+        self.state.clock.now()
+    }
+
     /// Baselines still being learned: the detection's title, and until when.
     pub fn learning(&self) -> Vec<(String, Timestamp)> {
         let (now, began) = (self.state.clock.now(), self.state.clock.began());
