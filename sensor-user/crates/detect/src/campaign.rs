@@ -143,7 +143,12 @@ impl<F> Campaign<F> {
             self.targets.insert(target);
             return Counted::Known;
         }
-        Counted::Beyond(Digest::of(&[format!("{target:?}").as_bytes()]))
+        let ip = target.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let account = target
+            .account
+            .as_ref()
+            .map_or("", |account| account.as_str());
+        Counted::Beyond(Digest::of(&[ip.as_bytes(), account.as_bytes()]))
     }
 
     fn keep(&mut self, evidence: Evidence) {

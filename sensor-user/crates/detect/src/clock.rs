@@ -68,29 +68,27 @@ impl Clock {
         }
     }
 
-    /// Follows an activity; returns those that have their place now, in order.
-    pub(crate) fn place(&mut self, activity: Activity) -> Vec<Placed> {
-        let stamp = activity.time;
-        let mut placed = match self.weigh(stamp, self.doubted_activity) {
-            Weighed::Near if self.held.is_empty() => Vec::new(),
-            Weighed::Near => self.release(false),
-            Weighed::Agreed => self.release(true),
-            Weighed::Doubted => {
-                let full = if self.held.len() >= MAX_HELD {
-                    self.held.pop_front()
-                } else {
-                    None
-                };
-                self.doubted_activity = Some(stamp);
-                self.held.push_back(activity);
-                return full.into_iter().map(|one| self.disbelieve(one)).collect();
-            }
+    /// Follows an activity's stamp; returns what has its place before it, or nothing if the
+    /// activity is to be [held](Self::hold).
+    pub(crate) fn follow(&mut self, stamp: Timestamp) -> Option<Vec<Placed>> {
+        match self.weigh(stamp, self.doubted_activity) {
+            Weighed::Near => Some(self.release(false)),
+            Weighed::Agreed => Some(self.release(true)),
+            Weighed::Doubted => None,
+        }
+    }
+
+    /// Holds an activity back until another stamp tells its place; returns one for which there is
+    /// no room any more.
+    pub(crate) fn hold(&mut self, activity: Activity) -> Option<Placed> {
+        let full = if self.held.len() >= MAX_HELD {
+            self.held.pop_front()
+        } else {
+            None
         };
-        placed.push(Placed {
-            at: stamp,
-            activity,
-        });
-        placed
+        self.doubted_activity = Some(activity.time);
+        self.held.push_back(activity);
+        full.map(|one| self.disbelieve(one))
     }
 
     /// No stamp will come any more: what is held back keeps the time it carries.
@@ -126,6 +124,9 @@ impl Clock {
     }
 
     fn release(&mut self, believed: bool) -> Vec<Placed> {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
         let held = std::mem::take(&mut self.held);
         held.into_iter()
             .map(|activity| {
@@ -174,6 +175,18 @@ mod tests {
         activity
     }
 
+    /// What an engine does with an activity.
+    fn place(clock: &mut Clock, activity: Activity) -> Vec<Placed> {
+        let at = activity.time;
+        match clock.follow(at) {
+            Some(mut placed) => {
+                placed.push(Placed { activity, at });
+                placed
+            }
+            None => clock.hold(activity).into_iter().collect(),
+        }
+    }
+
     fn times(placed: &[Placed]) -> Vec<Timestamp> {
         placed.iter().map(|one| one.at).collect()
     }
@@ -181,25 +194,28 @@ mod tests {
     #[test]
     fn one_absurd_stamp_moves_nothing_and_takes_the_time_around_it() {
         let mut clock = Clock::default();
-        clock.place(activity(0));
-        assert_eq!(times(&clock.place(activity(900_000_000))), []);
+        place(&mut clock, activity(0));
+        assert_eq!(times(&place(&mut clock, activity(900_000_000))), []);
         assert_eq!(
-            times(&clock.place(activity(900_000_000))),
+            times(&place(&mut clock, activity(900_000_000))),
             [],
             "the same packet's"
         );
         assert_eq!(clock.tick(at(900_000_000)), [], "a tick made from it");
         assert_eq!(clock.now(), at(0));
-        assert_eq!(times(&clock.place(activity(1))), [at(1), at(1), at(1)]);
+        assert_eq!(
+            times(&place(&mut clock, activity(1))),
+            [at(1), at(1), at(1)]
+        );
         assert_eq!(clock.disbelieved(), 2);
     }
 
     #[test]
     fn two_that_agree_are_a_leap() {
         let mut clock = Clock::default();
-        clock.place(activity(0));
-        assert_eq!(times(&clock.place(activity(80_000))), []);
-        let placed = clock.place(activity(80_001));
+        place(&mut clock, activity(0));
+        assert_eq!(times(&place(&mut clock, activity(80_000))), []);
+        let placed = place(&mut clock, activity(80_001));
         assert_eq!(times(&placed), [at(80_000), at(80_001)]);
         assert_eq!(clock.now(), at(80_001));
         clock.tick(at(200_000));
@@ -210,35 +226,35 @@ mod tests {
     #[test]
     fn a_clock_set_back_goes_on_from_where_it_is() {
         let mut clock = Clock::default();
-        clock.place(activity(100_000));
-        clock.place(activity(0));
-        let placed = clock.place(activity(1));
+        place(&mut clock, activity(100_000));
+        place(&mut clock, activity(0));
+        let placed = place(&mut clock, activity(1));
         assert_eq!(
             times(&placed),
             [at(0), at(1)],
             "activities keep their own time"
         );
         assert_eq!(clock.now(), at(100_000));
-        clock.place(activity(61));
+        place(&mut clock, activity(61));
         assert_eq!(clock.now(), at(100_060));
     }
 
     #[test]
     fn the_last_one_is_not_held_for_ever() {
         let mut clock = Clock::default();
-        clock.place(activity(0));
-        clock.place(activity(80_000));
+        place(&mut clock, activity(0));
+        place(&mut clock, activity(80_000));
         assert_eq!(times(&clock.finish()), [at(80_000)]);
     }
 
     #[test]
     fn holds_no_more_than_its_limit() {
         let mut clock = Clock::default();
-        clock.place(activity(0));
+        place(&mut clock, activity(0));
         for n in 0..MAX_HELD as u64 {
-            assert_eq!(times(&clock.place(activity((n + 1) * 80_000))), []);
+            assert_eq!(times(&place(&mut clock, activity((n + 1) * 80_000))), []);
         }
-        assert_eq!(times(&clock.place(activity(1_000_000_000))).len(), 1);
+        assert_eq!(times(&place(&mut clock, activity(1_000_000_000))).len(), 1);
         assert_eq!(clock.held.len(), MAX_HELD);
     }
 }

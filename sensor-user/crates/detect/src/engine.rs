@@ -93,12 +93,20 @@ impl Engine {
         match input {
             Input::Activity(activity) => {
                 self.state.activities += 1;
-                let placed = self.state.clock.place(activity);
-                self.take(placed, &mut out);
+                match self.state.clock.follow(activity.time) {
+                    Some(before) => {
+                        self.take(&before, &mut out);
+                        self.look(&activity, activity.time, &mut out);
+                    }
+                    None => {
+                        let full = self.state.clock.hold(activity);
+                        self.take(full.as_slice(), &mut out);
+                    }
+                }
             }
             Input::Tick(stamp) => {
                 let placed = self.state.clock.tick(stamp);
-                self.take(placed, &mut out);
+                self.take(&placed, &mut out);
             }
             Input::Gap(gap) => self.state.knowledge.watch.gap(gap),
             Input::Coverage(coverage) => {
@@ -113,7 +121,7 @@ impl Engine {
     pub fn finish(&mut self) -> Vec<Output> {
         let mut out = Vec::new();
         let placed = self.state.clock.finish();
-        self.take(placed, &mut out);
+        self.take(&placed, &mut out);
         let (scene, detections) = self.scene(self.state.clock.now(), false);
         for detection in detections.each() {
             detection.finish(&scene, &mut out);
@@ -178,19 +186,20 @@ impl Engine {
         CATALOGUE
     }
 
-    fn take(&mut self, placed: Vec<Placed>, out: &mut Vec<Output>) {
+    /// The clock was followed: closes windows it has passed, then looks at what has its place now.
+    fn take(&mut self, placed: &[Placed], out: &mut Vec<Output>) {
         self.sweep(out);
         for Placed { activity, at } in placed {
-            let now = self.state.clock.now();
-            let repeated = self
-                .state
-                .knowledge
-                .learn(&activity, at, now, &self.settings);
-            let (mut scene, detections) = self.scene(at, repeated);
-            scene.at = at;
-            for detection in detections.each() {
-                detection.observe(&activity, &scene, out);
-            }
+            self.look(activity, *at, out);
+        }
+    }
+
+    fn look(&mut self, activity: &Activity, at: Timestamp, out: &mut Vec<Output>) {
+        let now = self.state.clock.now();
+        let repeated = self.state.knowledge.learn(activity, now, &self.settings);
+        let (scene, detections) = self.scene(at, repeated);
+        for detection in detections.each() {
+            detection.observe(activity, &scene, out);
         }
     }
 

@@ -143,6 +143,8 @@ pub(super) struct Facts {
     newcomers: BTreeSet<Account>,
     /// Sources, where several share the work.
     sharers: BTreeSet<IpAddr>,
+    /// Whether an account is among them that matters more than others.
+    sensitive: bool,
     /// Whether the failures came at the even pace of a stored password.
     even: bool,
 }
@@ -195,14 +197,10 @@ impl Detection for BruteForce {
         self.victims.expire(scene.now - BRUTE_WITHIN);
     }
 
-    fn judge(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Judgement {
+    fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         let facts = &campaign.facts;
-        let sensitive = |account: &Account| {
-            let listed = &scene.settings.sensitive;
-            listed.iter().any(|one| one.may_be(account))
-        };
         let hit = !facts.found.is_empty() || (facts.is_spray() && !facts.newcomers.is_empty());
-        let severity = if hit || facts.failed.keys().any(sensitive) {
+        let severity = if hit || facts.sensitive {
             Severity::High
         } else {
             Severity::Medium
@@ -504,6 +502,11 @@ fn guessed<'a>(
     let mut began = scene.now;
     for (account, one) in failures {
         began = began.min(one.mark.now);
+        facts.sensitive |= scene
+            .settings
+            .sensitive
+            .iter()
+            .any(|other| other.may_be(account));
         if facts.failed.len() < NAMED || facts.failed.contains_key(account) {
             *facts.failed.entry(account.clone()).or_default() += 1;
         }

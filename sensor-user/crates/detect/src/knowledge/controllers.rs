@@ -156,7 +156,7 @@ mod tests {
     fn standing_after(activities: &[Activity], of: &str) -> Standing {
         let mut knowledge = Knowledge::default();
         for activity in activities {
-            knowledge.learn(activity, activity.time, activity.time, &settings());
+            knowledge.learn(activity, activity.time, &settings());
         }
         knowledge.controllers.standing(ip(of), &settings())
     }

@@ -44,13 +44,12 @@ impl Knowledge {
     pub(crate) fn learn(
         &mut self,
         activity: &Activity,
-        at: Timestamp,
         now: Timestamp,
         settings: &Settings,
     ) -> bool {
         self.controllers
             .learn(activity, &self.tickets, settings, now);
-        self.tickets.learn(activity, at, now);
+        self.tickets.learn(activity, now);
         self.hosts.learn(activity, &self.tickets, now);
         self.realms.learn(activity, now);
         self.requests.learn(activity, now)

@@ -33,8 +33,6 @@ pub(crate) struct TicketFact {
     pub(crate) relayed: bool,
     /// The service it is for, in the wire's case.
     pub(crate) service: Box<str>,
-    /// When it was issued.
-    pub(crate) issued: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,7 +44,7 @@ impl Tickets {
         self.0.get(&ticket.id)
     }
 
-    pub(super) fn learn(&mut self, activity: &Activity, at: Timestamp, now: Timestamp) {
+    pub(super) fn learn(&mut self, activity: &Activity, now: Timestamp) {
         let answer = match &activity.kind {
             Kind::As(exchange) => &exchange.answer,
             Kind::Tgs(exchange) => &exchange.answer,
@@ -67,7 +65,6 @@ impl Tickets {
             issuer,
             relayed: false,
             service: ticket.service.clone(),
-            issued: at,
         };
         self.0.touch(ticket.id, now, || fact);
     }
@@ -120,9 +117,9 @@ mod tests {
     fn an_owner_is_known_through_the_ticket_presented() {
         let net = Net::default();
         let mut tickets = Tickets::default();
-        tickets.learn(&net.logon("alice", "10.0.0.7", "tgt-1"), at(1), at(1));
+        tickets.learn(&net.logon("alice", "10.0.0.7", "tgt-1"), at(1));
         let hidden = net.hidden_service("10.0.0.7", "tgt-1", "ldap/dc1.corp.example", "st-1");
-        tickets.learn(&hidden, at(2), at(2));
+        tickets.learn(&hidden, at(2));
         let fact = tickets.get(&ticket("ldap/dc1", "st-1")).expect("known");
         assert_eq!(fact.owner, Some(Account::new("alice", "corp.example")));
         assert_eq!(fact.issuer, ip("10.0.0.1"));
@@ -133,10 +130,10 @@ mod tests {
         let net = Net::default();
         let mut tickets = Tickets::default();
         let logon = net.logon("alice", "10.0.0.7", "tgt-1");
-        tickets.learn(&logon, at(1), at(1));
+        tickets.learn(&logon, at(1));
         let mut relayed = logon;
         relayed.server.ip = ip("10.0.0.66");
-        tickets.learn(&relayed, at(1), at(1));
+        tickets.learn(&relayed, at(1));
         let fact = tickets.get(&tgt("tgt-1")).expect("known");
         assert!(fact.relayed && fact.issuer == ip("10.0.0.1"));
     }
@@ -146,11 +143,7 @@ mod tests {
         let net = Net::default();
         let mut tickets = Tickets::default();
         for n in 0..=TICKETS {
-            tickets.learn(
-                &net.logon("alice", "10.0.0.7", &n.to_string()),
-                at(1),
-                at(1),
-            );
+            tickets.learn(&net.logon("alice", "10.0.0.7", &n.to_string()), at(1));
         }
         assert_eq!(tickets.stats().len, TICKETS);
         assert_eq!(tickets.stats().evicted, 1);
