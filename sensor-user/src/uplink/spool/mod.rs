@@ -5,7 +5,11 @@
 
 mod error;
 mod room;
+#[cfg(test)]
+pub(crate) mod samples;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::SpoolError;

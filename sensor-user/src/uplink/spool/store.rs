@@ -403,15 +403,16 @@ fn push_one(tx: &Transaction<'_>, alert: &Alert, room: Room) -> rusqlite::Result
     if body.len() > MAX_BODY {
         return Ok(false);
     }
+    // A refusal takes back what was evicted for it: the predecessor of a refused update stays.
+    tx.execute_batch("SAVEPOINT one")?;
     tx.prepare_cached("INSERT INTO item (alert, revision, body) VALUES (?1, ?2, ?3)")?
         .execute((alert.id.bytes(), alert.revision, body))?;
-    let sequence = tx.last_insert_rowid();
-    if room.make(tx, sequence)? {
-        return Ok(true);
+    let kept = room.make(tx, tx.last_insert_rowid())?;
+    if !kept {
+        tx.execute_batch("ROLLBACK TO one")?;
     }
-    tx.prepare_cached("DELETE FROM item WHERE sequence = ?1")?
-        .execute([sequence])?;
-    Ok(false)
+    tx.execute_batch("RELEASE one")?;
+    Ok(kept)
 }
 
 fn highest_revision(
