@@ -40,7 +40,9 @@ pub struct Limits {
     pub segment_wait: Duration,
     /// How long a datagram waits for a missing fragment.
     pub fragment_wait: Duration,
-    /// How long a flow may be silent before it is forgotten.
+    /// How long a flow may be silent before it is forgotten. Long, for domain controllers keep
+    /// connections between replications, and what a bind agreed on is said once; it is the sizes of
+    /// the tables that bound memory.
     pub idle: Duration,
 }
 
@@ -61,7 +63,7 @@ impl Default for Limits {
             answer_wait: Duration::from_secs(10),
             segment_wait: Duration::from_secs(2),
             fragment_wait: Duration::from_secs(30),
-            idle: Duration::from_secs(600),
+            idle: Duration::from_secs(3600),
         }
     }
 }

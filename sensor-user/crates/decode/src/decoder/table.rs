@@ -188,3 +188,165 @@ fn disarm(timers: &mut BTreeSet<(Timestamp, FlowKey)>, key: FlowKey, connection:
         timers.remove(&(due, key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use goshawk_model::Transport;
+
+    use super::*;
+    use crate::decoder::connection::Flags;
+    use crate::flow::Side;
+    use crate::flow::stream::Segment;
+    use crate::limits::Limits;
+
+    const START: Timestamp = Timestamp::from_parts(1_772_359_200, 0);
+    /// A request of opnum 3, which makes a flow a conversation with something pending.
+    const REQUEST: [u8; 24] = [
+        5, 0, 0, 3, 0x10, 0, 0, 0, 24, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0,
+    ];
+
+    struct Bench {
+        table: Table,
+        shared: Shared,
+        out: Vec<Decoded>,
+        now: Timestamp,
+    }
+
+    impl Bench {
+        fn new(limits: Limits) -> Self {
+            Self {
+                table: Table::new(),
+                shared: Shared::new(Arc::from("test"), limits),
+                out: Vec::new(),
+                now: START,
+            }
+        }
+
+        /// A segment from the client with this port, whose flow is made if need be.
+        fn segment(&mut self, port: u16, sequence: u32, syn: bool, data: &[u8]) {
+            self.now = self.now + Duration::from_millis(1);
+            let stamp = Stamp {
+                time: self.now,
+                origin: 1,
+            };
+            let segment = Segment {
+                sequence,
+                data,
+                missing: 0,
+                fin: false,
+                time: stamp.time,
+                origin: stamp.origin,
+            };
+            let flags = Flags {
+                syn,
+                ack: false,
+                rst: false,
+            };
+            let (shared, out) = (&mut self.shared, &mut self.out);
+            self.table
+                .with(key(port), true, stamp, shared, out, |flow, cx| {
+                    flow.segment(Side::High, &segment, flags, cx);
+                });
+        }
+
+        fn evicted(&self) -> u64 {
+            self.shared.stats.dropped(Drop::FlowEvicted)
+        }
+    }
+
+    fn key(port: u16) -> FlowKey {
+        let (client, server) = (IpAddr::from([10, 0, 0, 9]), IpAddr::from([10, 0, 0, 1]));
+        FlowKey::new(Transport::Tcp, (client, port), (server, 1025)).0
+    }
+
+    #[test]
+    fn a_flood_of_conversations_stays_within_its_bound_and_tells_what_was_pending() {
+        let mut bench = Bench::new(Limits {
+            max_conversations: 8,
+            ..Limits::default()
+        });
+        for port in 0..100 {
+            bench.segment(port, 1, false, &REQUEST);
+            assert!(bench.table.conversations.len() <= 8);
+            assert!(bench.table.timers.len() <= 8);
+        }
+        assert_eq!(bench.evicted(), 92);
+        assert_eq!(bench.out.len(), 92);
+        let (shared, out) = (&mut bench.shared, &mut bench.out);
+        bench.table.finish(shared, out);
+        assert_eq!(bench.out.len(), 100);
+    }
+
+    #[test]
+    fn a_flood_of_strangers_pushes_out_no_conversation() {
+        let mut bench = Bench::new(Limits {
+            max_strangers: 8,
+            ..Limits::default()
+        });
+        bench.segment(1, 1, false, &REQUEST);
+        for port in 2..1000 {
+            bench.segment(port, 1, true, &[]);
+            bench.segment(port, 2, false, b"GET / HTTP/1.1\r\n\r\n");
+            assert!(bench.table.strangers.len() <= 8);
+        }
+        assert_eq!(bench.table.conversations.len(), 1);
+        assert_eq!(bench.evicted(), 0);
+    }
+
+    #[test]
+    fn bytes_that_wait_stay_within_their_bounds() {
+        let limits = Limits {
+            max_buffered: 100_000,
+            max_buffered_per_direction: 20_000,
+            ..Limits::default()
+        };
+        let mut bench = Bench::new(limits);
+        for port in 0..50 {
+            bench.segment(port, 0, true, &[]);
+            for part in 0..30 {
+                // Behind a byte that never comes.
+                bench.segment(port, 2 + 1000 * part, false, &[0; 1000]);
+                assert!(bench.table.held <= 100_000);
+            }
+        }
+        let flows = bench
+            .table
+            .strangers
+            .iter()
+            .chain(bench.table.conversations.iter());
+        let held: usize = flows.map(|(_, connection)| connection.held()).sum();
+        assert_eq!(held, bench.table.held);
+        assert!(bench.shared.stats.dropped(Drop::StreamGap) > 0);
+    }
+
+    #[test]
+    fn bytes_of_many_flows_push_out_the_oldest() {
+        let mut bench = Bench::new(Limits {
+            max_buffered: 100_000,
+            ..Limits::default()
+        });
+        for port in 0..50 {
+            bench.segment(port, 0, true, &[]);
+            bench.segment(port, 2, false, &[0; 10_000]);
+            assert!(bench.table.held <= 100_000);
+        }
+        assert_eq!(bench.evicted(), 41);
+    }
+
+    #[test]
+    fn silent_flows_are_forgotten() {
+        let mut bench = Bench::new(Limits::default());
+        bench.segment(1, 0, true, &[]);
+        bench.segment(2, 1, false, &REQUEST);
+        let idle = bench.shared.limits.idle;
+        let (shared, out) = (&mut bench.shared, &mut bench.out);
+        bench.table.expire(bench.now + idle, shared, out);
+        assert!(bench.table.strangers.is_empty() && bench.table.conversations.is_empty());
+        assert!(bench.table.timers.is_empty());
+        assert_eq!(bench.out.len(), 1);
+    }
+}

@@ -33,17 +33,21 @@ impl Conversation {
     pub(crate) fn message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
         let message = message::parse(kpasswd::message(bytes).unwrap_or(bytes));
         cx.stats.message(Protocol::Kerberos, message.is_some());
-        let digest = Digest::of(&[bytes]);
+        let Some(message) = message else { return };
+        let digest = match &message {
+            // A ticket is as good an identity as all the bytes around it, and known already.
+            Message::AsRep(reply) | Message::TgsRep(reply) => reply.ticket.id,
+            _ => Digest::of(&[bytes]),
+        };
         match message {
-            Some(Message::AsReq(asked)) => {
+            Message::AsReq(asked) => {
                 self.request(side, digest, Asked::initial(asked, digest), cx);
             }
-            Some(Message::TgsReq(asked)) => {
+            Message::TgsReq(asked) => {
                 self.request(side, digest, Asked::further(asked, digest), cx);
             }
-            Some(Message::ApReq(ticket)) => self.request(side, digest, Asked::Ap(ticket), cx),
-            Some(reply) => self.reply(side.other(), digest, reply, cx),
-            None => {}
+            Message::ApReq(ticket) => self.request(side, digest, Asked::Ap(ticket), cx),
+            reply => self.reply(side.other(), digest, reply, cx),
         }
     }
 

@@ -220,3 +220,141 @@ impl PrincipalName<'_> {
         Some(Account::from_principal(components, realm))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rasn::types::{BitString, GeneralString};
+    use rasn_kerberos as rfc;
+
+    use super::*;
+
+    fn string_of(text: &str) -> GeneralString {
+        GeneralString::from_bytes(text.as_bytes()).unwrap()
+    }
+
+    fn name_of(name_type: i32, components: &[String]) -> rfc::PrincipalName {
+        rfc::PrincipalName {
+            r#type: name_type,
+            string: components.iter().map(|part| string_of(part)).collect(),
+        }
+    }
+
+    fn sealed(etype: i32, kvno: Option<u32>, cipher: &[u8]) -> rfc::EncryptedData {
+        rfc::EncryptedData {
+            etype,
+            kvno,
+            cipher: cipher.to_vec().into(),
+        }
+    }
+
+    fn components() -> impl Strategy<Value = Vec<String>> {
+        vec("[a-zA-Z0-9$./:-]{1,12}", 1..4)
+    }
+
+    proptest! {
+        /// What another implementation of RFC 4120 writes is read as it was meant.
+        #[test]
+        fn replies_of_another_implementation_are_read(
+            client in components(),
+            service in components(),
+            etypes in any::<[i32; 2]>(),
+            kvno in any::<Option<u32>>(),
+            cipher in vec(any::<u8>(), 0..300),
+        ) {
+            let ticket = rfc::Ticket {
+                tkt_vno: 5.into(),
+                realm: string_of("CORP.EXAMPLE"),
+                sname: name_of(2, &service),
+                enc_part: sealed(etypes[0], kvno, &cipher),
+            };
+            let reply = rfc::AsRep(rfc::KdcRep {
+                pvno: 5.into(),
+                msg_type: 11.into(),
+                padata: None,
+                crealm: string_of("CORP.EXAMPLE"),
+                cname: name_of(1, &client),
+                ticket,
+                enc_part: sealed(etypes[1], None, &cipher),
+            });
+            let bytes = rasn::der::encode(&reply).unwrap();
+            prop_assert_eq!(length(&bytes), Some(bytes.len()));
+            let Some(Message::AsRep(read)) = parse(&bytes) else {
+                panic!("{bytes:x?}");
+            };
+            let expected = Ticket {
+                id: Digest::of(&[&cipher]),
+                service: format!("{}@CORP.EXAMPLE", service.join("/")).into(),
+                etype: etypes[0],
+                kvno,
+                length: cipher.len() as u32,
+            };
+            prop_assert_eq!(read.ticket, expected);
+            prop_assert_eq!(read.cname.components, client);
+            prop_assert_eq!(read.etype, etypes[1]);
+        }
+
+        #[test]
+        fn requests_of_another_implementation_are_read(
+            client in components(),
+            name_type in any::<i32>(),
+            options in any::<[u8; 4]>(),
+            nonce in any::<u32>(),
+            etypes in vec(any::<i32>(), 0..10),
+            padata in vec((2..200i32, vec(any::<u8>(), 0..20)), 0..6),
+        ) {
+            let till = rasn::der::decode(b"\x18\x0f20370913024805Z").unwrap();
+            let request = rfc::AsReq(rfc::KdcReq {
+                pvno: 5.into(),
+                msg_type: 10.into(),
+                padata: Some(
+                    padata
+                        .iter()
+                        .map(|(kind, value)| rfc::PaData {
+                            r#type: *kind,
+                            value: value.clone().into(),
+                        })
+                        .collect(),
+                ),
+                req_body: rfc::KdcReqBody {
+                    kdc_options: rfc::KdcOptions(BitString::from_slice(&options)),
+                    cname: Some(name_of(name_type, &client)),
+                    realm: string_of("CORP.EXAMPLE"),
+                    sname: None,
+                    from: None,
+                    till,
+                    rtime: None,
+                    nonce,
+                    etype: etypes.clone(),
+                    addresses: None,
+                    enc_authorization_data: None,
+                    additional_tickets: None,
+                },
+            });
+            let bytes = rasn::der::encode(&request).unwrap();
+            let Some(Message::AsReq(read)) = parse(&bytes) else {
+                panic!("{bytes:x?}");
+            };
+            let kinds: Vec<_> = padata.into_iter().map(|(kind, _)| kind).collect();
+            prop_assert_eq!(read.kdc_options, u32::from_be_bytes(options));
+            prop_assert_eq!(read.nonce, nonce);
+            prop_assert_eq!(read.etypes, etypes);
+            prop_assert_eq!(read.padata, kinds);
+            let cname = read.cname.unwrap();
+            prop_assert_eq!(cname.name_type, name_type);
+            prop_assert_eq!(cname.components, client);
+        }
+    }
+
+    #[test]
+    fn the_anonymous_principal_is_nobody() {
+        let name = |components: &[&'static str]| PrincipalName {
+            name_type: 11,
+            components: components.iter().map(|&part| part.into()).collect(),
+        };
+        assert_eq!(name(&["WELLKNOWN", "ANONYMOUS"]).account("CORP"), None);
+        assert_eq!(name(&[]).account("CORP"), None);
+        assert!(name(&["alice"]).account("CORP").is_some());
+    }
+}

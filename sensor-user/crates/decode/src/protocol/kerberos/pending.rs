@@ -20,7 +20,7 @@ pub(super) struct Pending {
     pub(super) digest: Option<Digest>,
     /// `None` once answered.
     pub(super) asked: Option<Asked>,
-    /// Of the answer's bytes.
+    /// The answer's identity.
     pub(super) answered: Option<Digest>,
 }
 

@@ -1,0 +1,183 @@
+//! DCE/RPC calls as activities: every field where it belongs.
+
+mod support;
+
+use goshawk_decode::Decoded;
+use goshawk_model::kerberos::Carrier;
+use goshawk_model::rpc::{DRSUAPI, EPM, EndpointMapped, RpcCall};
+use goshawk_model::{Account, Kind, Outcome};
+
+use support::messages::*;
+use support::wire::{SERVER, Wire};
+use support::{decode, story};
+
+fn calls(decoded: &[Decoded]) -> Vec<(&RpcCall, Outcome)> {
+    decoded
+        .iter()
+        .filter_map(|it| match &it.activity.kind {
+            Kind::Rpc(call) => Some((call, it.activity.outcome)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn replication_is_a_ticket_presented_and_calls() {
+    let mut wire = Wire::new();
+    story::replication(&mut wire);
+    let (decoded, stats) = decode(&wire.packets);
+    let Kind::Ap(presented) = &decoded[0].activity.kind else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!(presented.carrier, Carrier::Dcerpc);
+    assert_eq!(decoded[0].activity.outcome, Outcome::Success);
+    assert_eq!(presented.ticket.length, 1100);
+
+    let calls = calls(&decoded);
+    let [
+        (bind, Outcome::Success),
+        (changes, Outcome::Success),
+        (crack, Outcome::Failure),
+    ] = &calls[..]
+    else {
+        panic!("{calls:?}");
+    };
+    assert_eq!((bind.interface, bind.opnum), (Some(DRSUAPI), 0));
+    assert_eq!(bind.name.as_deref(), Some("drsuapi"));
+    assert_eq!(changes.operation.as_deref(), Some("IDL_DRSGetNCChanges"));
+    assert_eq!(
+        (changes.request_bytes, changes.response_bytes),
+        (3000, 16_000)
+    );
+    assert_eq!(crack.fault, Some(5));
+    let auth = changes.auth.as_ref().unwrap();
+    assert_eq!((auth.auth_type, auth.level), (16, 6));
+    assert_eq!(auth.ticket.as_ref(), Some(&presented.ticket));
+    assert_eq!(stats.protocols().nth(1).unwrap().1.errors, 0);
+}
+
+#[test]
+fn an_endpoint_is_told_and_used() {
+    let mut wire = Wire::new();
+    story::endpoint(&mut wire);
+    let (decoded, _) = decode(&wire.packets);
+    let Kind::Endpoint(told) = &decoded[0].activity.kind else {
+        panic!("{decoded:?}");
+    };
+    let expected = EndpointMapped {
+        interface: DRSUAPI,
+        endpoint: (SERVER, story::DRSUAPI_PORT).into(),
+    };
+    assert_eq!(*told, expected);
+    assert_eq!(calls(&decoded)[0].0.operation.as_deref(), Some("ept_map"));
+}
+
+/// A connection that authenticates by NTLM and is answered with `pdu`.
+fn by_ntlm(answer: &Pdu) -> Vec<Decoded> {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, story::DRSUAPI_PORT);
+    let negotiate = b"NTLMSSP\0\x01\0\0\0\x07\x82\x08\xa2";
+    wire.ask(
+        &mut tcp,
+        &Pdu::bind(1, DRSUAPI).with(10, 5, negotiate).bytes(),
+    );
+    let challenge = b"NTLMSSP\0\x02\0\0\0";
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).with(10, 5, challenge).bytes());
+    let authenticate = ntlm_authenticate("CORP", "Mallory", "KALI");
+    let auth3 = Pdu::new(16, 1, vec![0; 4]).with(10, 5, &authenticate);
+    wire.ask(&mut tcp, &auth3.bytes());
+    wire.ask(
+        &mut tcp,
+        &Pdu::request(2, 0, &[0; 40]).with(10, 5, &[0; 16]).bytes(),
+    );
+    wire.answer(&mut tcp, &answer.bytes());
+    decode(&wire.packets).0
+}
+
+#[test]
+fn ntlm_names_an_account_that_an_answer_proves() {
+    let answered = by_ntlm(&Pdu::response(2, &[0; 40]).with(10, 5, &[0; 16]));
+    let activity = &answered[0].activity;
+    let actor = activity.actor.as_ref().unwrap();
+    assert_eq!(actor.account, Account::new("mallory", "corp"));
+    assert!(actor.authenticated);
+    assert_eq!(activity.client.name.as_deref(), Some("kali"));
+    let auth = calls(&answered)[0].0.auth.as_ref().unwrap();
+    assert_eq!(auth.ntlm_account.as_ref(), Some(&actor.account));
+    assert_eq!(auth.workstation.as_deref(), Some("kali"));
+
+    let refused = by_ntlm(&Pdu::fault(2, 5));
+    assert_eq!(refused[0].activity.outcome, Outcome::Failure);
+    assert!(!refused[0].activity.actor.as_ref().unwrap().authenticated);
+}
+
+#[test]
+fn a_bind_refused_refuses_its_ticket() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, story::DRSUAPI_PORT);
+    let bind = Pdu::bind(1, DRSUAPI).with(16, 6, &ap_req(&story::service_ticket()));
+    wire.ask(&mut tcp, &bind.bytes());
+    wire.answer(&mut tcp, &Pdu::new(13, 1, vec![8, 0, 0, 0]).bytes());
+    let (decoded, _) = decode(&wire.packets);
+    assert!(matches!(decoded[0].activity.kind, Kind::Ap(_)));
+    assert_eq!(decoded[0].activity.outcome, Outcome::Failure);
+}
+
+#[test]
+fn integers_in_the_other_byte_order_are_read() {
+    // As a big-endian client sends them.
+    let header = |ptype: u8, length: u16| {
+        let mut pdu = vec![5, 0, ptype, 3, 0, 0, 0, 0];
+        pdu.extend(length.to_be_bytes());
+        pdu.extend([0, 0, 0, 0, 0, 7]);
+        pdu
+    };
+    let mut bind = header(11, 72);
+    bind.extend([0x16, 0xd0, 0x16, 0xd0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]);
+    bind.extend(DRSUAPI.as_bytes());
+    bind.extend([0, 0, 0, 4]);
+    bind.extend([4; 20]);
+    let mut request = header(0, 32);
+    request.extend([0, 0, 0, 8, 0, 0, 0, 3]);
+    request.extend([1; 8]);
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 1025);
+    wire.ask(&mut tcp, &bind);
+    wire.ask(&mut tcp, &request);
+    wire.close(&tcp);
+    let (decoded, _) = decode(&wire.packets);
+    let (call, outcome) = calls(&decoded)[0];
+    assert_eq!((call.interface, call.opnum), (Some(DRSUAPI), 3));
+    assert_eq!((call.request_bytes, outcome), (8, Outcome::Unknown));
+}
+
+#[test]
+fn objects_and_contexts_do_not_confuse() {
+    // Two interfaces on one connection, and a request that names an object.
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 1025);
+    wire.ask(&mut tcp, &Pdu::bind(1, EPM).bytes());
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+    let mut alter = Pdu::bind(2, DRSUAPI);
+    alter.ptype = 14;
+    alter.body[12] = 1;
+    wire.ask(&mut tcp, &alter.bytes());
+    let mut altered = Pdu::bind_ack(2);
+    altered.ptype = 15;
+    wire.answer(&mut tcp, &altered.bytes());
+    let mut request = Pdu::request(3, 3, &[&[9; 16][..], &[0; 24]].concat()).flagged(0x83);
+    request.body[4] = 1;
+    wire.ask(&mut tcp, &request.bytes());
+    wire.ask(&mut tcp, &Pdu::request(4, 2, &[0; 8]).bytes());
+    // Answered in the other order.
+    wire.answer(&mut tcp, &Pdu::response(4, &[0; 8]).bytes());
+    wire.answer(&mut tcp, &Pdu::response(3, &[0; 12]).bytes());
+    let (decoded, _) = decode(&wire.packets);
+    let calls = calls(&decoded);
+    assert_eq!((calls[0].0.interface, calls[0].0.opnum), (Some(EPM), 2));
+    assert_eq!((calls[1].0.interface, calls[1].0.opnum), (Some(DRSUAPI), 3));
+    assert_eq!(
+        (calls[1].0.request_bytes, calls[1].0.response_bytes),
+        (24, 12)
+    );
+}
