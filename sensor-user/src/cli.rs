@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::capture::attach::{self, CaptureError, Kind, Plan};
 use crate::config::{Config, ConfigError};
 use crate::replay::{self, Ending};
-use crate::{alerts, run, status, uplink};
+use crate::{alerts, privilege, run, status, uplink};
 
 /// Finds attacks on Active Directory in its network traffic.
 ///
@@ -124,6 +124,9 @@ impl Verb {
             } => {
                 let config = config.load()?;
                 let name = config.sensor_name();
+                let user = privilege::user(&config.sensor.user)?;
+                let state_dir = std::slice::from_ref(&config.sensor.state_dir);
+                privilege::prepare_folders(state_dir, user.as_ref())?;
                 let enrolled = uplink::enroll(&token, &config.sensor.state_dir, &name, force)?;
                 println!(
                     "enrolled as '{}' with the console at {}",

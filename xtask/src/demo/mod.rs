@@ -12,6 +12,7 @@ use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -53,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.live {
         eprintln!("── a Samba domain in network namespaces (some 20 seconds)");
         let mut lab = Lab::new()?;
-        let dc = lab.host("dc1")?.namespace().handle()?;
+        let dc = Arc::clone(lab.host("dc1")?.namespace());
         let mut play = |act: &Act| act.scene()?.play(&mut lab);
         show(options, &programs, &dc, INTERFACE, &interrupt, &mut play)
     } else {
