@@ -15,13 +15,15 @@
 //! count. Behind a terminal server or NAT a few people of many mistype at any time: while those
 //! who log on outnumber those who fail, it takes more.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{Answer, AsExchange, error, error_name};
-use goshawk_model::{Account, Activity, Confidence, Kind, Party, Severity, Timestamp};
+use goshawk_model::{Account, Activity, Confidence, Kind, Party, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::{Detection, Mark, evidence, is_busy, proves_identity};
@@ -30,6 +32,7 @@ use crate::description::Description;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, list};
+use source::{Failure, Source, is_even};
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 2023,
@@ -69,10 +72,6 @@ const SPRAY_WITHIN: Duration = Duration::from_secs(1800);
 /// Wrong passwords of one account from [`SHARERS`] sources within [`BRUTE_WITHIN`].
 const SHARED: usize = 20;
 const SHARERS: usize = 3;
-/// A failure at a second controller this soon after is the same try.
-const SAME_TRY: Duration = Duration::from_secs(2);
-/// Stale passwords are retried no faster than this, and evenly.
-const STALE_PACE: Duration = Duration::from_secs(10);
 /// Numbers that leave little doubt.
 const MANY_ACCOUNTS: usize = 10;
 const MANY_TRIES: u64 = 30;
@@ -93,27 +92,6 @@ pub(super) struct BruteForce {
     victims: Table<Account, VecDeque<(IpAddr, Failure)>, VICTIMS>,
     /// Failures forgotten because their source, or account, had too many.
     forgotten: u64,
-}
-
-/// Failures of one source, oldest first, and what they sum up to.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Source {
-    failures: VecDeque<(Account, Failure)>,
-    tries: BTreeMap<Account, Tries>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Tries {
-    number: usize,
-    last: Timestamp,
-    server: IpAddr,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Failure {
-    mark: Mark,
-    code: i32,
 }
 
 /// Who is suspected: a source, or many that share the work on one account.
@@ -407,68 +385,6 @@ impl BruteForce {
     }
 }
 
-impl Source {
-    /// Adds a failure unless it is the same try at a second controller; returns whether it was.
-    fn add(&mut self, account: &Account, failure: Failure, server: IpAddr) -> bool {
-        let now = failure.mark.now;
-        let tries = self.tries.entry(account.clone()).or_insert(Tries {
-            number: 0,
-            last: now,
-            server,
-        });
-        if tries.number > 0 && tries.server != server && now.since(tries.last) < SAME_TRY {
-            return false;
-        }
-        tries.number += 1;
-        (tries.last, tries.server) = (now, server);
-        self.failures.push_back((account.clone(), failure));
-        true
-    }
-
-    /// The failures that make brute force of `account`, if there are enough.
-    fn brute(&self, account: &Account, now: Timestamp) -> Option<Vec<Failure>> {
-        let enough = self.tries.get(account)?.number >= BRUTE && !account.is_machine();
-        if !enough {
-            return None;
-        }
-        let recent: Vec<_> = self
-            .failures
-            .iter()
-            .filter(|(who, one)| who == account && one.mark.now + BRUTE_WITHIN > now)
-            .map(|(_, one)| *one)
-            .collect();
-        (recent.len() >= BRUTE).then_some(recent)
-    }
-
-    fn forgive(&mut self, account: &Account) {
-        if self.tries.remove(account).is_some() {
-            self.failures.retain(|(who, _)| who != account);
-        }
-    }
-
-    fn forget_before(&mut self, limit: Timestamp) {
-        while self
-            .failures
-            .front()
-            .is_some_and(|(_, one)| one.mark.now <= limit)
-        {
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some((account, _)) = self.failures.pop_front() else {
-            return;
-        };
-        if let Some(tries) = self.tries.get_mut(&account) {
-            tries.number -= 1;
-            if tries.number == 0 {
-                self.tries.remove(&account);
-            }
-        }
-    }
-}
-
 impl Facts {
     fn is_spray(&self) -> bool {
         self.failed.len() >= SPRAY
@@ -514,19 +430,6 @@ fn guessed<'a>(
     if let (true, Suspect::Source(ip)) = (opened, suspect) {
         let newcomers = scene.knowledge.hosts.newcomers(*ip, began);
         facts.newcomers.extend(newcomers.cloned());
-    }
-}
-
-/// Whether the failures come as evenly as those of a clock, and slowly.
-fn is_even(failures: &[Failure]) -> bool {
-    let gaps = || {
-        failures
-            .windows(2)
-            .map(|two| two[1].mark.now.since(two[0].mark.now))
-    };
-    match (gaps().min(), gaps().max()) {
-        (Some(least), Some(most)) => least >= STALE_PACE && most - least <= least / 4,
-        _ => false,
     }
 }
 

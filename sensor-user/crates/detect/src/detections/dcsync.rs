@@ -21,7 +21,6 @@
 //! managers) replicates by design: exclude its source and account.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ use goshawk_model::rpc::{DRSUAPI, RpcCall, drsuapi};
 use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Party, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::asker::Asker;
 use super::{Detection, Mark, evidence};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
@@ -79,20 +79,6 @@ const NOT_BELIEVED: [u32; 2] = [0x721, 5];
 pub(super) struct DcSync {
     helpers: Table<IpAddr, VecDeque<(u16, Mark)>, SOURCES>,
     endpoints: Table<SocketAddr, (), ENDPOINTS>,
-}
-
-/// Who asks from where.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Asker {
-    ip: IpAddr,
-    account: Option<Account>,
-}
-
-impl fmt::Display for Asker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = self.account.as_ref().map_or("-", Account::as_str);
-        write!(f, "{} {account}", self.ip)
-    }
 }
 
 /// How we know who asked.

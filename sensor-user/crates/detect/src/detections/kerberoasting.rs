@@ -19,26 +19,24 @@
 //! S4U ([MS-SFU]) name accounts by design and do not count. Machines that talk to many databases
 //! by design (monitoring, backup) can be excluded.
 
+mod weight;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use goshawk_model::kerberos::{
-    Answer, AsExchange, OPTION_ENC_TKT_IN_SKEY, TgsExchange, TgsRequest, Ticket, error, error_name,
-    etype_name,
-};
+use goshawk_model::kerberos::{Answer, Ticket, error_name, etype_name};
 use goshawk_model::{Account, Activity, Confidence, Digest, Kind, Party, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::asker::Asker;
 use super::services::Service;
-use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity, shown_without_key};
+use super::{Detection, Mark, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
-use crate::knowledge::on_behalf;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, etypes, list};
+use weight::{Why, unproved, weigh};
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 2410,
@@ -81,20 +79,6 @@ pub(super) struct Kerberoasting {
     askers: Table<Asker, BTreeMap<Account, Asked>, ASKERS>,
 }
 
-/// Who asks from where.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Asker {
-    ip: IpAddr,
-    account: Option<Account>,
-}
-
-impl fmt::Display for Asker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = self.account.as_ref().map_or("-", Account::as_str);
-        write!(f, "{} {account}", self.ip)
-    }
-}
-
 /// A request that counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
@@ -106,29 +90,6 @@ struct Asked {
     /// What it is sealed with, or the error instead.
     answer: Result<i32, i32>,
     offered: Vec<i32>,
-}
-
-/// Why a request counts; rising with what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Why {
-    /// A service of a user's account.
-    Service,
-    /// RC4 alone offered for a computer's service.
-    Rc4OnComputer,
-    /// Sealed with RC4 although more was offered.
-    Rc4Sealed,
-    /// RC4 wanted first, or nothing newer offered.
-    Rc4First,
-    /// The service for changing passwords, which a list of all services holds.
-    PasswordChange,
-    /// RC4 alone offered.
-    Rc4Only,
-    /// Named like an account.
-    NamedAsUser,
-    /// From an AS exchange, without any proof.
-    Unproved,
-    /// Bait.
-    Honeytoken,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -395,22 +356,6 @@ impl Asked {
     }
 }
 
-impl Why {
-    const fn told(self) -> &'static str {
-        match self {
-            Self::Service => "a service that a user's account may run",
-            Self::Rc4OnComputer => "RC4 alone for a computer's service",
-            Self::Rc4Sealed => "a service whose ticket is sealed with RC4",
-            Self::Rc4First => "RC4 before AES or without it",
-            Self::PasswordChange => "the service for changing passwords",
-            Self::Rc4Only => "RC4 alone, which cracks fastest",
-            Self::NamedAsUser => "a service named like a user's account, as tools do",
-            Self::Unproved => "a service ticket without any logon",
-            Self::Honeytoken => "a bait account that nobody should use",
-        }
-    }
-}
-
 fn collected(
     asker: &Asker,
     all: &BTreeMap<Account, Asked>,
@@ -449,83 +394,4 @@ fn collected(
             facts.unused.insert(ticket, asked.points);
         }
     }
-}
-
-/// `KRB_AP_ERR_TKT_EXPIRED` to `KRB_AP_ERR_REPEAT` (RFC 4120 7.5.9).
-const TKT_EXPIRED: i32 = 32;
-const REPEAT: i32 = 34;
-
-/// What a request says, and how much; `None` if it is any client's business.
-fn weigh(
-    exchange: &TgsExchange,
-    service: Service<'_>,
-    asker: Option<&Account>,
-    scene: &Scene<'_>,
-) -> Option<(Why, u32)> {
-    let request = exchange.request.as_ref();
-    if service.is_ticket_granting() || request.is_some_and(names_accounts_by_design) {
-        return None;
-    }
-    let share = match exchange.answer {
-        // Samba refuses impacket's requests for a checksum that is missing, whatever they ask for.
-        Answer::Issued { .. }
-        | Answer::Unseen
-        | Answer::Refused(error::ETYPE_NOSUPP | error::INAPP_CKSUM) => 1,
-        // A clock that is wrong, a ticket that is too old: honest clients come again.
-        Answer::Refused(
-            TKT_EXPIRED..=REPEAT | error::AP_SKEW | error::RESPONSE_TOO_BIG | error::WRONG_REALM,
-        ) => return None,
-        Answer::Refused(_) => 2,
-    };
-    // Without the request, user-to-user and S4U cannot be told apart.
-    let share = if request.is_none() { 2 * share } else { share };
-    let offered = request.map_or(&[][..], |request| &*request.etypes);
-    let sealed_with_rc4 =
-        matches!(&exchange.answer, Answer::Issued { ticket, .. } if is_rc4(ticket.etype));
-
-    let (why, points) = if scene.is_honeytoken(&service.account()) {
-        return Some((Why::Honeytoken, THRESHOLD));
-    } else if service.belongs_to_computer() {
-        if !is_rc4_only(offered) {
-            return None;
-        }
-        (Why::Rc4OnComputer, 2)
-    } else if let Some(named) = service.named_account() {
-        if asker.is_some_and(|asker| asker.may_be(&named)) {
-            return None;
-        }
-        (Why::NamedAsUser, THRESHOLD)
-    } else if service.is_password_change() {
-        (Why::PasswordChange, 8)
-    } else if is_rc4_only(offered) {
-        (Why::Rc4Only, THRESHOLD)
-    } else if offered.first().is_some_and(|&first| is_rc4(first)) {
-        (Why::Rc4First, 6)
-    } else {
-        match (sealed_with_rc4, service.is_web()) {
-            (true, false) => (Why::Rc4Sealed, 4),
-            (true, true) => (Why::Rc4Sealed, 2),
-            (false, false) => (Why::Service, 2),
-            (false, true) => (Why::Service, 1),
-        }
-    };
-    Some((why, (points / share).max(1)))
-}
-
-/// User-to-user and S4U2self are asked for by the name of an account; S4U2proxy is a service's
-/// business on behalf of its user.
-fn names_accounts_by_design(request: &TgsRequest) -> bool {
-    request.kdc_options & OPTION_ENC_TKT_IN_SKEY != 0 || on_behalf(request)
-}
-
-/// The service whose ticket an AS exchange was to give without proof.
-fn unproved(exchange: &AsExchange) -> Option<Service<'_>> {
-    let request = exchange.request.as_ref()?;
-    let service = Service::new(exchange.service.as_deref()?);
-    let given = matches!(
-        exchange.answer,
-        Answer::Issued { .. } | Answer::Refused(error::ETYPE_NOSUPP)
-    );
-    let worth = !service.belongs_to_computer() && !service.is_password_change();
-    (given && worth && !proves_identity(&request.padata)).then_some(service)
 }

@@ -1,4 +1,5 @@
-//! The detections: one file each, all of one shape.
+//! The detections: one file each, all of one shape. What a rule weighs or counts by may have a file
+//! of its own in a folder of the rule's name.
 //!
 //! A detection's file opens with what the attack does, what is seen of it on the wire, and what
 //! looks like it without being one. It holds one [`Description`] and one small state machine that
@@ -6,6 +7,7 @@
 //! (`dcsync.rs`), and add a line to [`Detections`], its two lists and [`CATALOGUE`].
 
 mod account_enumeration;
+mod asker;
 mod asrep_roasting;
 mod brute_force;
 mod dcsync;

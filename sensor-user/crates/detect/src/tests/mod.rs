@@ -5,11 +5,19 @@ mod asrep_roasting;
 mod brute_force;
 mod dcsync;
 mod engine;
+mod floods;
 mod kerberoasting;
+mod properties;
+mod restart;
 
-use goshawk_model::{Activity, Alert};
+use goshawk_model::rpc::drsuapi::DRS_GET_NC_CHANGES;
+use goshawk_model::{Activity, Alert, Outcome};
 
+use crate::build::{AES, FULL, Net, RC4, issued, kerberos, sealed, tgt, ticket};
 use crate::{Engine, Input, Output, Settings};
+
+/// The attacker's machine.
+const THIEF: &str = "10.0.0.9";
 
 /// An alert as the console gets it.
 fn golden(alert: &Alert) -> String {
@@ -48,4 +56,49 @@ fn verdict(settings: Settings, activities: impl IntoIterator<Item = Activity>) -
     let mut alerts: Vec<_> = last.into_values().collect();
     alerts.sort_by_key(|alert| (alert.start, alert.external_id, alert.id));
     alerts
+}
+
+/// A call that only controllers should make.
+fn replicate(net: &Net, from: &str) -> Activity {
+    net.drs(from, DRS_GET_NC_CHANGES, None, Outcome::Success)
+}
+
+/// All five attacks among ordinary life, with silences between.
+fn eventful_day() -> Vec<Activity> {
+    let net = Net::default();
+    let mut day = vec![net.logon("alice", "10.0.0.7", "alices")];
+    day.extend((0..7).map(|n| net.pass(200).refused(&format!("guess{n}"), THIEF, 6)));
+    day.push(net.pass(200).refused("svc_old", THIEF, 25));
+    day.push(
+        net.pass(200)
+            .unproved("svc_old", THIEF, &[18, 17], issued(tgt("old"), AES)),
+    );
+    day.push(
+        net.pass(200)
+            .unproved("alice", "10.0.0.7", FULL, issued(tgt("unused"), AES)),
+    );
+    day.extend((0..6).map(|n| net.pass(20_000).refused(&format!("user{n}"), THIEF, 24)));
+    day.push(net.pass(200).logon("user3", THIEF, "stolen"));
+    for n in 0..4 {
+        let service = format!("MSSQLSvc/db{n}");
+        let answer = issued(sealed(&service, &service, RC4), AES);
+        net.pass(500);
+        day.push(net.tgs((THIEF, "stolen"), &service, (2, FULL), None, answer));
+    }
+    net.pass(3_600_000);
+    day.push(net.service("user3", THIEF, "stolen", "ldap/dc1", "st"));
+    for _ in 0..3 {
+        net.pass(45_000);
+        let auth = kerberos(ticket("ldap/dc1", "st"));
+        day.push(net.drs(THIEF, DRS_GET_NC_CHANGES, auth, Outcome::Success));
+    }
+    day
+}
+
+/// Everything an engine says to `inputs`.
+fn run(engine: &mut Engine, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
+    inputs
+        .into_iter()
+        .flat_map(|input| engine.observe(input))
+        .collect()
 }
