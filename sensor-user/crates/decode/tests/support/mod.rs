@@ -59,19 +59,28 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.path();
         if path.is_dir() {
             collect(&path, found);
-        } else if path
-            .extension()
-            .is_some_and(|extension| ["pcap", "pcapng", "cap"].iter().any(|it| extension == *it))
-        {
+        } else if is_capture(&path) {
             found.push(path);
         }
     }
+}
+
+fn is_capture(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".pcap", ".pcapng", ".cap"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 /// Reads the packets of a capture; one that is broken ends where it breaks.
 pub(crate) fn read(path: &Path) -> Result<Vec<Packet>, String> {
     let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
     let file = File::open(path).map_err(|error| failed(&error))?;
+    let file: Box<dyn std::io::Read + Send> = match path.extension() {
+        Some(extension) if extension == "gz" => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        _ => Box::new(file),
+    };
     let mut reader = create_reader(1 << 20, file).map_err(|error| failed(&error))?;
     let mut packets = Vec::new();
     // Link type and time resolution of each interface.
