@@ -204,7 +204,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Detaches everywhere. What the rings hold can still be read.
+    /// Detaches everywhere, in the network namespace that it was attached in. What the rings hold
+    /// can still be read.
     pub fn detach(&mut self) {
         self.attached.clear();
         self.plan = None;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use aya::programs::{SchedClassifier, TcAttachType};
+use aya::util::KernelVersion;
 use etherparse::{SlicedPacket, TransportSlice};
 use goshawk_lab::Namespace;
 use goshawk_sensor::capture::attach::{CaptureError, Kind, Mode, Plan, Request, Rung};
@@ -100,26 +101,43 @@ wire.send(bytes.fromhex('{hex}'))"
         );
     }
 
-    /// What is attached to the controller's `eth0`: nothing, if nothing is left behind.
+    /// What is attached to the controller's `eth0`, a line each: none, if nothing is left behind.
     fn leftovers(&self) -> Vec<String> {
         let link = self
             .controller
             .sh("ip -details link show dev eth0")
             .unwrap();
-        let mut found: Vec<String> = link
+        let xdp = link
             .lines()
             .filter(|line| line.contains("xdp"))
-            .map(str::to_owned)
-            .collect();
-        let classifiers = self.at_controller(|| {
-            [TcAttachType::Ingress, TcAttachType::Egress].map(|side| {
-                SchedClassifier::query_tcx("eth0", side).map_or(0, |(_, all)| all.len())
-            })
-        });
-        if classifiers != [0, 0] {
-            found.push(format!("{classifiers:?} TCX programs"));
+            .map(str::to_owned);
+        let mut found: Vec<String> = xdp.collect();
+        for side in ["ingress", "egress"] {
+            // Where there is no clsact qdisc, tc says so and fails.
+            let list = format!("tc filter show dev eth0 {side} 2>&1 || true");
+            let filters = self.controller.sh(&list).unwrap();
+            let ours = filters.lines().filter(|line| line.contains("sensor_"));
+            found.extend(ours.map(str::to_owned));
         }
+        // Kernels without TCX do not know the question.
+        self.at_controller(|| {
+            for side in [TcAttachType::Ingress, TcAttachType::Egress] {
+                let programs =
+                    SchedClassifier::query_tcx("eth0", side).map(|(_, programs)| programs);
+                let programs = programs.unwrap_or_default().into_iter();
+                found.extend(programs.filter_map(|p| p.name_as_str().map(str::to_owned)));
+            }
+        });
         found
+    }
+}
+
+/// How TC programs are attached on this kernel.
+fn tc_rung() -> Rung {
+    if KernelVersion::current().unwrap() >= KernelVersion::new(6, 6, 0) {
+        Rung::Tcx
+    } else {
+        Rung::Clsact
     }
 }
 
@@ -171,8 +189,8 @@ fn a_large_reply_through_offloaded_egress_arrives_whole() {
     assert_eq!(
         rungs,
         [
-            ("eth0".to_owned(), Some(Rung::NativeXdp), Some(Rung::Tcx)),
-            ("lo".to_owned(), None, Some(Rung::Tcx)),
+            ("eth0".to_owned(), Some(Rung::NativeXdp), Some(tc_rung())),
+            ("lo".to_owned(), None, Some(tc_rung())),
         ]
     );
     let listener = cable.at_controller(|| TcpListener::bind((CONTROLLER, 88)).unwrap());
@@ -269,7 +287,7 @@ fn a_vlan_tag_is_followed_in_the_frame_and_beside_it() {
     cable.bridge();
     let mut sensor =
         cable.at_controller(|| Sensor::attached(&request(Mode::Gateway, &["br0"])).unwrap());
-    assert_eq!(sensor.kernel.attached()[0].ingress, Some(Rung::Tcx));
+    assert_eq!(sensor.kernel.attached()[0].ingress, Some(tc_rung()));
     cable.send_raw(&frame);
     sensor.drain_until(|captured| captured.iter().any(|copy| copy.data == untagged));
 }
@@ -283,7 +301,7 @@ fn without_native_xdp_arriving_frames_are_seen_by_tc() {
         let ingress = sensor.kernel.attached()[0].ingress;
         (sensor, ingress)
     });
-    assert_eq!(ingress, Some(Rung::Tcx));
+    assert_eq!(ingress, Some(tc_rung()));
     cable.send(88, b"by way of a bridge");
     sensor.drain_until(|captured| holding(captured, b"by way of a bridge").len() == 1);
 }
@@ -406,13 +424,12 @@ fn nothing_stays_attached() {
         "{attached:?}"
     );
     assert!(
-        attached.iter().any(|line| line.contains("[0, 1] TCX")),
+        attached.iter().any(|line| line.contains("sensor_egress")),
         "{attached:?}"
     );
-    sensor.kernel.detach();
+    cable.at_controller(|| sensor.kernel.detach());
     assert_eq!(cable.leftovers(), Vec::<String>::new());
-    let again = cable.at_controller(|| Sensor::attached(&request(Mode::Host, &["eth0"])).unwrap());
-    drop(again);
+    cable.at_controller(|| drop(Sensor::attached(&request(Mode::Host, &["eth0"])).unwrap()));
     assert_eq!(cable.leftovers(), Vec::<String>::new());
 }
 

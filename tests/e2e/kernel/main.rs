@@ -2,7 +2,10 @@
 //! real interfaces in namespaces of the tests' own ([`live`]).
 //!
 //! These tests need root. Without it they fail: a test that skips itself proves nothing.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage fails there")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its stage fails there"
+)]
 
 mod frames;
 mod live;
