@@ -124,9 +124,14 @@ impl Session<'_> {
         let mut health = interval(HEALTH_INTERVAL);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renew = interval(RENEW_INTERVAL);
+        let mut stop_at = None;
         loop {
+            if stop_at.is_none() {
+                stop_at = *self.parties.stop.borrow_and_update();
+                // The last commit may not have been heard of yet.
+                self.more |= stop_at.is_some();
+            }
             self.fill_window().await?;
-            let stop_at = *self.parties.stop.borrow_and_update();
             if let Some(deadline) = stop_at
                 && (Instant::now() >= deadline || (!self.more && self.in_flight.is_empty()))
             {
