@@ -209,3 +209,95 @@ fn end<F: Frame>(frame: &F, stated: u32, transport: u32) -> u32 {
 fn read<F: Frame, const N: usize>(frame: &F, offset: u32) -> Result<[u8; N], Unread> {
     frame.read(offset).ok_or(Unread::Truncated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bytes(Vec<u8>);
+
+    impl Frame for Bytes {
+        fn size(&self) -> u32 {
+            self.0.len() as u32
+        }
+
+        fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+            self.0.get(offset as usize..)?.first_chunk().copied()
+        }
+    }
+
+    /// Ethernet, the tags, and IPv4 without options that carries `payload` bytes of UDP.
+    fn ipv4(tags: &[[u8; 4]], flags: [u8; 2], payload: usize) -> Bytes {
+        let mut frame = vec![2; 12];
+        frame.extend(tags.concat());
+        frame.extend([0x08, 0x00, 0x45, 0]);
+        frame.extend((20 + payload as u16).to_be_bytes());
+        frame.extend([
+            0, 7, flags[0], flags[1], 64, UDP, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1,
+        ]);
+        frame.resize(frame.len() + payload, 0);
+        Bytes(frame)
+    }
+
+    #[test]
+    fn padding_is_not_payload() {
+        let mut frame = ipv4(&[], [0, 0], 8);
+        frame.0.resize(60, 0);
+        let datagram = parse(&frame).unwrap();
+        assert_eq!((datagram.transport, datagram.end), (34, 42));
+        assert_eq!(
+            (datagram.source, datagram.destination),
+            (mapped([10, 0, 0, 9]), mapped([10, 0, 0, 1]))
+        );
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_is_not_believed() {
+        for stated in [0_u16, 20, 9_000] {
+            let mut frame = ipv4(&[], [0, 0], 8);
+            frame.0[16..18].copy_from_slice(&stated.to_be_bytes());
+            assert_eq!(parse(&frame).unwrap().end, 42, "{stated}");
+        }
+    }
+
+    #[test]
+    fn two_tags_are_followed_and_three_are_not() {
+        let tag = [0x81, 0, 0, 5];
+        assert_eq!(parse(&ipv4(&[tag; 2], [0, 0], 8)).unwrap().transport, 42);
+        assert_eq!(parse(&ipv4(&[tag; 3], [0, 0], 8)), Err(Unread::NotIp));
+    }
+
+    #[test]
+    fn fragments_are_told_apart() {
+        let part = |flags| parse(&ipv4(&[], flags, 8)).unwrap().part;
+        assert_eq!(part([0x40, 0]), Part::Whole);
+        assert_eq!(part([0x20, 0]), Part::First(7));
+        assert_eq!(part([0x20, 1]), Part::Later(7));
+        assert_eq!(part([0x00, 1]), Part::Later(7));
+    }
+
+    #[test]
+    fn no_frame_makes_it_overflow_or_panic() {
+        // Every prefix of a frame, with every byte of it turned in turn.
+        let frame = ipv4(&[[0x88, 0xa8, 0, 9]], [0, 0], 12).0;
+        let mut six = frame.clone();
+        six[16..18].copy_from_slice(&[0x86, 0xdd]);
+        six[18] = 0x60;
+        six.resize(200, 0);
+        for original in [frame, six] {
+            for end in 0..original.len() {
+                for value in [0, 44, 51, 0x7f, 0xff] {
+                    let mut bytes = original[..end].to_vec();
+                    if let Some(last) = bytes.last_mut() {
+                        *last = value;
+                    }
+                    bytes.resize(original.len(), value);
+                    if let Ok(datagram) = parse(&Bytes(bytes)) {
+                        assert!(datagram.end as usize <= original.len());
+                    }
+                }
+                assert!(parse(&Bytes(original[..end].to_vec())).is_err() || end >= 38);
+            }
+        }
+    }
+}

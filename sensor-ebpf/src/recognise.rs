@@ -170,3 +170,120 @@ fn take<const N: usize>(window: &[u8; WINDOW], at: usize) -> [u8; N] {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(payload: &[u8]) -> Option<Server> {
+        let mut window = [0; WINDOW];
+        let len = payload.len().min(WINDOW);
+        window[..len].copy_from_slice(&payload[..len]);
+        recognise(&window, payload.len() as u32)
+    }
+
+    /// A DCE/RPC PDU of a type, little-endian, 72 bytes by its own account.
+    fn pdu(kind: u8) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..12].copy_from_slice(&[5, 0, kind, 3, 0x10, 0, 0, 0, 72, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn dcerpc_types_say_who_serves() {
+        for (kind, server) in [
+            (0, Server::Destination),
+            (2, Server::Source),
+            (11, Server::Destination),
+            (12, Server::Source),
+            (13, Server::Source),
+            (16, Server::Destination),
+        ] {
+            assert_eq!(seen(&pdu(kind)), Some(server), "{kind}");
+        }
+        // Types of the connectionless protocol, and none at all.
+        for kind in [1, 4, 10, 20, 255] {
+            assert_eq!(seen(&pdu(kind)), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn dcerpc_with_one_wrong_byte_is_not_dcerpc() {
+        for (place, value) in [
+            (0, 4),
+            (1, 2),
+            (4, 0x20),
+            (5, 4),
+            (6, 1),
+            (7, 1),
+            (8, 15),
+            (10, 57),
+        ] {
+            let mut bytes = pdu(11);
+            bytes[place] = value;
+            assert_eq!(seen(&bytes), None, "byte {place}");
+        }
+        assert_eq!(seen(&pdu(11)[..15]), None, "shorter than a header");
+    }
+
+    #[test]
+    fn ldap_requests_and_answers() {
+        let bind = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00";
+        assert_eq!(seen(bind), Some(Server::Destination));
+        let entry = b"\x30\x84\x00\x00\x01\x00\x02\x02\x01\x07\x64\x84\x00\x00\x00\xf6";
+        assert_eq!(seen(entry), Some(Server::Source));
+        let long_id = b"\x30\x82\x01\x00\x02\x04\x7f\xff\xff\xff\x63\x81\xf7\x04";
+        assert_eq!(seen(long_id), Some(Server::Destination));
+        // A SEQUENCE that begins with a number, such as a certificate or an SNMP message.
+        assert_eq!(seen(b"\x30\x82\x01\x00\x02\x01\x00\x30\x0d\x06\x09"), None);
+        assert_eq!(seen(b"\x30\x26\x02\x01\x01\x04\x06public"), None);
+    }
+
+    #[test]
+    fn smb_says_by_a_flag_who_serves() {
+        let mut bytes = *b"\0\0\0\x40\xfeSMB\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(seen(&bytes), Some(Server::Destination));
+        bytes[20] = 1;
+        assert_eq!(seen(&bytes), Some(Server::Source));
+        bytes[4] = 0xfd;
+        assert_eq!(seen(&bytes), Some(Server::Unsure));
+        let mut bytes = *b"\0\0\0\x40\xffSMBr\0\0\0\0\x18\x01\x28\0\0\0\0\0\0\0\0";
+        assert_eq!(seen(&bytes), Some(Server::Destination));
+        bytes[13] = 0x98;
+        assert_eq!(seen(&bytes), Some(Server::Source));
+        bytes[5] = b's';
+        assert_eq!(seen(&bytes), None);
+    }
+
+    #[test]
+    fn kerberos_needs_a_mark_that_agrees() {
+        let request = |mark: u32| {
+            let mut bytes = mark.to_be_bytes().to_vec();
+            bytes.extend([0x6a, 0x82, 0x01, 0x00]);
+            bytes.resize(280, 0);
+            bytes
+        };
+        assert_eq!(seen(&request(0x104)), Some(Server::Destination));
+        assert_eq!(seen(&request(0x105)), None);
+        let mut error = request(0x104);
+        error[4] = 0x7e;
+        assert_eq!(seen(&error), Some(Server::Source));
+        error[4] = 0x70;
+        assert_eq!(seen(&error), None);
+    }
+
+    #[test]
+    fn bulk_traffic_is_not_recognised() {
+        for payload in [
+            &b"GET / HTTP/1.1\r\nHost: x\r\n"[..],
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"SSH-2.0-OpenSSH_9.2",
+            &[0; 64],
+            &[0x30; 64],
+            &[0x05; 64],
+            b"",
+        ] {
+            assert_eq!(seen(payload), None, "{payload:?}");
+        }
+    }
+}
