@@ -4,6 +4,7 @@
 
 pub(crate) mod fragments;
 mod key;
+mod queue;
 pub(crate) mod stream;
 
 pub(crate) use key::{FlowKey, Side};

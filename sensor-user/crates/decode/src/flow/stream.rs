@@ -6,11 +6,10 @@
 //!   behind the gap, at the next segment that a message starts with.
 //! - A connection whose beginning was not seen is picked up the same way.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::Timestamp;
 
 use super::Side;
+use super::queue::Queue;
 use crate::limits::Limits;
 
 /// Who reads the stream: it knows where messages start and end.
@@ -92,18 +91,11 @@ struct Buffers {
     partial: Vec<u8>,
     need: usize,
     length: usize,
-    /// Segments behind a gap, by position; they do not overlap.
-    waiting: BTreeMap<u64, Waiting>,
-    waiting_bytes: usize,
+    /// Segments behind a gap.
+    waiting: Queue,
     /// Since when a segment is missing, and the packet that showed it.
     since: Timestamp,
     origin: u64,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    data: Box<[u8]>,
-    missing: u32,
 }
 
 /// No receiver has a window beyond this, bytes: a segment further ahead is forged, or so much was
@@ -112,9 +104,6 @@ struct Waiting {
 const MAX_AHEAD: u64 = 16 << 20;
 /// After so many segments in a row that are too far ahead, they are right and we are wrong.
 const MAX_STRAYS: u8 = 8;
-/// Cost of keeping one segment beyond its bytes, so that a flood of tiny ones is bounded too.
-const SEGMENT_COST: usize = 64;
-
 impl Direction {
     /// A SYN was seen: the first byte has the number behind its.
     pub(crate) fn open(&mut self, syn_sequence: u32) {
@@ -165,7 +154,8 @@ impl Direction {
     /// Since when a segment is missing, and the packet that showed it.
     pub(crate) fn waiting(&self) -> Option<(Timestamp, u64)> {
         let buffers = self.buffers.as_ref()?;
-        (!buffers.waiting.is_empty()).then_some((buffers.since, buffers.origin))
+        buffers.waiting.first()?;
+        Some((buffers.since, buffers.origin))
     }
 
     /// Takes a segment and hands on what is now in order.
@@ -246,59 +236,21 @@ impl Direction {
         self.buffers = None;
     }
 
-    /// Keeps a segment behind a gap; bytes already kept stay as they are.
+    /// Keeps a segment behind a gap.
     fn keep(&mut self, start: u64, segment: &Segment<'_>) {
         let buffers = self.buffers.get_or_insert_default();
-        if buffers.waiting.is_empty() {
+        if buffers.waiting.first().is_none() {
             (buffers.since, buffers.origin) = (segment.time, segment.origin);
         }
-        let (mut at, mut data, mut missing) = (start, segment.data, segment.missing);
-        // Behind the end of what is kept before it ...
-        if let Some((&before, kept)) = buffers.waiting.range(..=at).next_back() {
-            let overlap = (before + kept.length()).saturating_sub(at);
-            let known = overlap.min(data.len() as u64);
-            at += known;
-            data = data.get(known as usize..).unwrap_or_default();
-            missing = missing.saturating_sub(u32::try_from(overlap - known).unwrap_or(u32::MAX));
-        }
-        // ... and into each hole before what is kept after it.
-        while !data.is_empty() {
-            let room = buffers
-                .waiting
-                .range(at..)
-                .next()
-                .map(|(&next, kept)| (next - at, kept.length()));
-            let (hole, kept) = room.unwrap_or((u64::MAX, 0));
-            let fits = hole.min(data.len() as u64);
-            let (piece, rest) = data.split_at(fits as usize);
-            if !piece.is_empty() {
-                buffers.waiting_bytes += piece.len() + SEGMENT_COST;
-                let missing = if rest.is_empty() && hole == u64::MAX {
-                    missing
-                } else {
-                    0
-                };
-                let data = piece.into();
-                buffers.waiting.insert(at, Waiting { data, missing });
-            }
-            let known = kept.min(rest.len() as u64);
-            at += fits + known;
-            data = rest.get(known as usize..).unwrap_or_default();
-        }
+        buffers.waiting.insert(start, segment.data, segment.missing);
     }
 
     /// Hands on the kept segments that are in order now.
     fn catch_up(&mut self, side: Side, reader: &mut impl Reader) {
         while let Some(buffers) = &mut self.buffers {
-            let Some(first) = buffers.waiting.first_entry() else {
+            let Some((start, kept)) = buffers.waiting.pop(self.next) else {
                 break;
             };
-            let start = *first.key();
-            if start > self.next {
-                break;
-            }
-            let kept = first.remove();
-            buffers.waiting_bytes -= kept.data.len() + SEGMENT_COST;
             self.advance(side, start, &kept.data, kept.missing, reader);
         }
         if self.buffers.as_ref().is_some_and(|b| b.held() == 0) {
@@ -311,7 +263,7 @@ impl Direction {
         let first = self
             .buffers
             .as_ref()
-            .and_then(|buffers| buffers.waiting.keys().next().copied());
+            .and_then(|buffers| buffers.waiting.first());
         match first {
             Some(start) => {
                 self.lose(side, start.saturating_sub(self.next), reader);
@@ -442,12 +394,118 @@ impl Direction {
 
 impl Buffers {
     fn held(&self) -> usize {
-        self.partial.len() + self.waiting_bytes
+        self.partial.len() + self.waiting.cost()
     }
 }
 
-impl Waiting {
-    fn length(&self) -> u64 {
-        self.data.len() as u64 + u64::from(self.missing)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of text, and what was lost of them.
+    #[derive(Default)]
+    struct Lines {
+        read: Vec<u8>,
+        lost: Vec<Loss>,
+    }
+
+    impl Reader for Lines {
+        fn starts_message(&mut self, _side: Side, bytes: &[u8]) -> bool {
+            bytes.starts_with(b">")
+        }
+
+        fn read(&mut self, _side: Side, bytes: &[u8]) -> Progress {
+            let taken = bytes
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |at| at + 1);
+            self.read.extend(&bytes[..taken]);
+            Progress::Read {
+                taken,
+                need: 0,
+                length: 0,
+            }
+        }
+
+        fn read_cut(&mut self, _side: Side, head: &[u8]) {
+            self.read.extend(head);
+            self.read.push(b'~');
+        }
+
+        fn lost(&mut self, loss: Loss) {
+            self.lost.push(loss);
+        }
+    }
+
+    fn segment(sequence: u32, data: &[u8]) -> Segment<'_> {
+        Segment {
+            sequence,
+            data,
+            missing: 0,
+            fin: false,
+            time: Timestamp::ZERO,
+            origin: 0,
+        }
+    }
+
+    fn read(segments: &[Segment<'_>]) -> (Direction, Lines) {
+        let mut direction = Direction::default();
+        let mut lines = Lines::default();
+        direction.open(u32::MAX - 5);
+        for segment in segments {
+            direction.segment(Side::Low, segment, &Limits::default(), &mut lines);
+        }
+        (direction, lines)
+    }
+
+    const FIRST: u32 = u32::MAX - 4;
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        let (direction, lines) = read(&[
+            segment(FIRST.wrapping_add(10), b">two\n"),
+            segment(FIRST, b">the one\r\n"),
+        ]);
+        assert_eq!(lines.read, b">the one\r\n>two\n");
+        assert_eq!(direction.held(), 0);
+        assert!(direction.expects(10));
+    }
+
+    #[test]
+    fn behind_a_gap_a_message_is_found_again() {
+        let (mut direction, mut lines) = read(&[
+            segment(FIRST, b">whole\n>bro"),
+            segment(20, b"ken\n"),
+            segment(24, b">again\n"),
+        ]);
+        assert_eq!(lines.read, b">whole\n");
+        let limits = Limits::default();
+        let late = Timestamp::ZERO + limits.segment_wait;
+        direction.expire(Side::Low, late, &limits, &mut lines);
+        assert_eq!(lines.read, b">whole\n>bro~>again\n");
+        assert_eq!(lines.lost, [Loss::Gap]);
+    }
+
+    #[test]
+    fn one_segment_from_nowhere_is_no_gap_but_many_are() {
+        let far = FIRST.wrapping_add(1 << 30);
+        let stray = segment(far, b">stray\n");
+        let (_, lines) = read(&[stray, segment(FIRST, b">one\n")]);
+        assert_eq!(lines.read, b">one\n");
+        assert_eq!(lines.lost, [Loss::Stray]);
+        let (_, lines) = read(&[stray; MAX_STRAYS as usize]);
+        assert_eq!(lines.read, b">stray\n");
+    }
+
+    #[test]
+    fn a_fin_ends_it_once_everything_is_read() {
+        let fin = Segment {
+            fin: true,
+            ..segment(FIRST.wrapping_add(5), b"")
+        };
+        let (direction, _) = read(&[fin]);
+        assert!(!direction.is_finished());
+        let (direction, _) = read(&[fin, segment(FIRST, b">one\n")]);
+        assert!(direction.is_finished());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use goshawk_model::kerberos::{ApExchange, Carrier, Ticket};
 use goshawk_model::rpc::{EPM, EndpointMapped};
 use goshawk_model::{Confidence, Kind, Outcome, Timestamp};
 
@@ -11,6 +10,7 @@ use super::epm;
 use super::pdu::{self, HEADER, Header, Verifier, ptype};
 use super::presentation::Presentations;
 use super::security::{SecurityContexts, Shown, refusal};
+use super::tickets::Tickets;
 use crate::flow::Side;
 use crate::flow::stream::Progress;
 use crate::protocol::{Context, Draft, Moment};
@@ -28,19 +28,8 @@ const LEVEL_PRIVACY: u8 = 6;
 pub(crate) struct Association {
     presentations: Presentations,
     security: SecurityContexts,
-    /// Tickets presented in binds that the server has not answered yet.
-    tickets: VecDeque<Presented>,
+    tickets: Tickets,
     calls: VecDeque<Call>,
-}
-
-/// A ticket in a bind or alter_context.
-#[derive(Debug)]
-struct Presented {
-    moment: Moment,
-    deadline: Timestamp,
-    client: Side,
-    call_id: u32,
-    ticket: Ticket,
 }
 
 impl Association {
@@ -81,20 +70,13 @@ impl Association {
 
     /// When the next call or ticket will have waited long enough.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let tickets = self.tickets.iter().map(|presented| presented.deadline);
         let calls = self.calls.iter().map(|call| call.deadline);
-        tickets.chain(calls).min()
+        calls.chain(self.tickets.deadline()).min()
     }
 
     /// Ends what has waited until `now`.
     pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        while let Some(presented) = self.tickets.pop_front_if(|ticket| ticket.deadline <= now) {
-            let moment = Moment {
-                time: presented.deadline,
-                ..presented.moment
-            };
-            presented.end(moment, Outcome::Unknown, None, cx);
-        }
+        self.tickets.expire(now, cx);
         while let Some(index) = self.calls.iter().position(|call| call.deadline <= now) {
             let Some(call) = self.calls.remove(index) else {
                 break;
@@ -109,10 +91,7 @@ impl Association {
 
     /// Ends everything now: nothing more will come.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some(presented) = self.tickets.pop_front() {
-            let moment = cx.moment();
-            presented.end(moment, Outcome::Unknown, None, cx);
-        }
+        self.tickets.close(cx);
         while let Some(call) = self.calls.pop_front() {
             let moment = cx.moment();
             self.end(call, End::Unseen, moment, cx);
@@ -147,7 +126,8 @@ impl Association {
             }
             ptype::BIND_NAK => {
                 self.presentations.reject(header.call_id);
-                self.settle(client, header.call_id, Outcome::Failure, None, cx);
+                self.tickets
+                    .settle(client, header.call_id, Outcome::Failure, None, cx);
                 Some(())
             }
             ptype::REQUEST => self.request(client, header, pdu, verifier, cx),
@@ -189,20 +169,7 @@ impl Association {
         let Shown::Ticket(ticket) = self.security.learn(verifier, room, cx.stats) else {
             return;
         };
-        if self.tickets.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.tickets.pop_front()
-        {
-            cx.stats.drop(Drop::PendingEvicted);
-            let moment = cx.moment();
-            oldest.end(moment, Outcome::Unknown, None, cx);
-        }
-        self.tickets.push_back(Presented {
-            moment: cx.moment(),
-            deadline: cx.time + cx.limits.answer_wait,
-            client,
-            call_id: header.call_id,
-            ticket,
-        });
+        self.tickets.present(client, header.call_id, ticket, cx);
     }
 
     fn bound(
@@ -219,29 +186,11 @@ impl Association {
         } else {
             Outcome::Success
         };
-        self.settle(client, header.call_id, outcome, error, cx);
+        self.tickets
+            .settle(client, header.call_id, outcome, error, cx);
         self.presentations
             .decide(header.call_id, pdu::verdicts(header.body(pdu))?);
         Some(())
-    }
-
-    /// The server has answered the bind or alter_context with this id.
-    fn settle(
-        &mut self,
-        client: Side,
-        call_id: u32,
-        outcome: Outcome,
-        error: Option<i32>,
-        cx: &mut Context<'_>,
-    ) {
-        let asked =
-            |presented: &Presented| presented.call_id == call_id && presented.client == client;
-        if let Some(index) = self.tickets.iter().position(asked)
-            && let Some(presented) = self.tickets.remove(index)
-        {
-            let moment = cx.moment();
-            presented.end(moment, outcome, error, cx);
-        }
     }
 
     fn request(
@@ -375,7 +324,8 @@ impl Association {
     ) -> Option<()> {
         let status = pdu::fault_status(header.body(pdu))?;
         // A fault may answer an alter_context too.
-        self.settle(client, header.call_id, Outcome::Failure, None, cx);
+        self.tickets
+            .settle(client, header.call_id, Outcome::Failure, None, cx);
         let index = self.position(client, header.call_id);
         if let Some(call) = index.and_then(|index| self.calls.remove(index)) {
             let moment = cx.moment();
@@ -400,24 +350,6 @@ impl Association {
         });
         let client = call.client;
         cx.emit(moment, client, call.ended(end, security));
-    }
-}
-
-impl Presented {
-    fn end(self, moment: Moment, outcome: Outcome, error: Option<i32>, cx: &mut Context<'_>) {
-        let exchange = ApExchange {
-            ticket: self.ticket,
-            carrier: Carrier::Dcerpc,
-            error,
-        };
-        let draft = Draft {
-            actor: None,
-            client_name: None,
-            outcome,
-            confidence: Confidence::High,
-            kind: Kind::Ap(exchange),
-        };
-        cx.emit(moment, self.client, draft);
     }
 }
 

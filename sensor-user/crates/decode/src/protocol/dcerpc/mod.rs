@@ -8,6 +8,7 @@ mod interfaces;
 mod pdu;
 mod presentation;
 mod security;
+mod tickets;
 
 pub(crate) use association::Association;
 pub(crate) use endpoints::Endpoints;
