@@ -155,7 +155,9 @@ fn check(config: &Config) -> anyhow::Result<u8> {
     }
     match config.domain.controllers.len() {
         0 => {
-            println!("No controllers are configured: replication by any other machine is an alert.")
+            println!(
+                "No controllers are configured: replication by any other machine is an alert."
+            );
         }
         count => println!("{count} controllers are configured."),
     }

@@ -1,5 +1,7 @@
 //! `replay`'s contract: formats, order, exit statuses, and what it says when a file is bad.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let built = build::run(&build::Options { release: true })?;
     if nix::unistd::geteuid().is_root() {
         let mut xdp = step::cargo();
-        xdp.args(["bench", "--locked", "-p", "goshawk-sensor", "--bench", "xdp"]);
+        xdp.args([
+            "bench",
+            "--locked",
+            "-p",
+            "goshawk-sensor",
+            "--bench",
+            "xdp",
+        ]);
         step::open("what a packet costs in the kernel", &mut xdp)?;
     } else {
         eprintln!("── what a packet costs in the kernel: not measured, since it needs root");
@@ -38,10 +45,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let before = child_cpu()?;
         let started = Instant::now();
         let mut replay = Command::new(&built.sensor);
-        replay.args(["replay", "--workers", "1", "--json"]).arg(&capture);
+        replay
+            .args(["replay", "--workers", "1", "--json"])
+            .arg(&capture);
         let output = replay.output().context("cannot run the sensor")?;
         if !output.status.success() {
-            bail!("replay failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "replay failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         let cpu = child_cpu()? - before;
         rates.push(packets as f64 / cpu.max(1e-9));
@@ -50,7 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     rates.sort_by(f64::total_cmp);
     peaks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (cpu, wall) = peaks[peaks.len() / 2];
-    println!("replay of {packets} packets, {} runs, medians:", rates.len());
+    println!(
+        "replay of {packets} packets, {} runs, medians:",
+        rates.len()
+    );
     println!("  {:>10.0} packets per CPU second", rates[rates.len() / 2]);
     println!("  {cpu:>10.3} CPU seconds, {wall:.3} s of wall time");
     Ok(())

@@ -32,11 +32,21 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     eprintln!("── build");
     ebpf::build()?;
     let mut build = step::cargo();
-    build.args(["build", "--locked", "-p", "goshawk-sensor", "-p", "goshawk-console"]);
+    build.args([
+        "build",
+        "--locked",
+        "-p",
+        "goshawk-sensor",
+        "-p",
+        "goshawk-console",
+    ]);
     if options.release {
         build.arg("--release");
     }
     step::quiet("sensor and console", &mut build)?;
     let folder = step::target().join(if options.release { "release" } else { "debug" });
-    Ok(Built { sensor: folder.join("goshawk-sensor"), console: folder.join("goshawk-console") })
+    Ok(Built {
+        sensor: folder.join("goshawk-sensor"),
+        console: folder.join("goshawk-console"),
+    })
 }

@@ -19,8 +19,18 @@ pub(crate) struct Options {
 
 /// What goes where: source below the root, destination, mode, and whether an existing file stays.
 const FILES: &[(&str, &str, u32, bool)] = &[
-    ("appliance/systemd/goshawk-sensor.service", "usr/lib/systemd/system", 0o644, false),
-    ("appliance/systemd/goshawk-console.service", "usr/lib/systemd/system", 0o644, false),
+    (
+        "appliance/systemd/goshawk-sensor.service",
+        "usr/lib/systemd/system",
+        0o644,
+        false,
+    ),
+    (
+        "appliance/systemd/goshawk-console.service",
+        "usr/lib/systemd/system",
+        0o644,
+        false,
+    ),
     ("appliance/config/sensor.toml", "etc/goshawk", 0o640, true),
     ("appliance/config/console.toml", "etc/goshawk", 0o640, true),
 ];
@@ -53,7 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn put(source: &Path, folder: &Path, mode: u32, keep: bool) -> Result<()> {
-    let name = source.file_name().with_context(|| format!("{} has no name", source.display()))?;
+    let name = source
+        .file_name()
+        .with_context(|| format!("{} has no name", source.display()))?;
     let destination = folder.join(name);
     if keep && destination.exists() {
         step::found(&destination.display().to_string(), "kept as it is");
@@ -76,6 +88,12 @@ fn make_user(user: &str) -> Result<()> {
         return Ok(());
     }
     let mut useradd = Command::new("useradd");
-    useradd.args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user]);
+    useradd.args([
+        "--system",
+        "--no-create-home",
+        "--shell",
+        "/usr/sbin/nologin",
+        user,
+    ]);
     step::quiet(&format!("user {user}"), &mut useradd)
 }

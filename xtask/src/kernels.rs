@@ -44,7 +44,7 @@ const MODULES: [&str; 6] = ["llc", "stp", "bridge", "veth", "sch_ingress", "cls_
 const PROGRAMS: [&str; 3] = ["dash", "ip", "tc"];
 
 /// What is run on each kernel.
-const TESTS: [&str; 9] = [
+const TESTS: [&str; 10] = [
     "rehearsed::a_frame_larger_than_a_record_arrives_whole",
     "rehearsed::a_full_ring_loses_nothing_uncounted",
     "rehearsed::an_endpoint_is_learned_from_its_first_request",
@@ -53,6 +53,7 @@ const TESTS: [&str; 9] = [
     "live::a_large_reply_through_offloaded_egress_arrives_whole",
     "live::loopback_is_seen_once",
     "live::nothing_stays_attached",
+    "live::what_a_killed_sensor_left_is_replaced_and_can_be_cleaned",
     "live::without_native_xdp_arriving_frames_are_seen_by_tc",
 ];
 

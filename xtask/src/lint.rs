@@ -12,12 +12,22 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     eprintln!("── lint");
     step::quiet("rustfmt", step::cargo().args(["fmt", "--all", "--check"]))?;
     let mut clippy = step::cargo();
-    clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    clippy.args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     step::quiet("clippy", &mut clippy)?;
     match setup::in_cargo_home("cargo-deny") {
         Some(deny) => {
             let mut check = std::process::Command::new(deny);
-            check.current_dir(step::root()).args(["check", "--hide-inclusion-graph"]);
+            check
+                .current_dir(step::root())
+                .args(["check", "--hide-inclusion-graph"]);
             check.args(["bans", "licenses", "sources"]);
             step::quiet("licences, sources and bans (cargo-deny)", &mut check)
         }

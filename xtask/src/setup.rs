@@ -77,17 +77,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// A program that `cargo install` put there.
 pub(crate) fn in_cargo_home(name: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"))
-    })?;
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))?;
     Some(home.join("bin").join(name)).filter(|path| path.is_file())
 }
 
 /// Installs those of `packages` that are missing.
 pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().copied().filter(|name| !is_installed(name)).collect();
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|name| !is_installed(name))
+        .collect();
     if missing.is_empty() {
-        step::found("Debian packages", &format!("all {} are there", packages.len()));
+        step::found(
+            "Debian packages",
+            &format!("all {} are there", packages.len()),
+        );
         return Ok(());
     }
     let list = missing.join(" ");
@@ -99,7 +106,9 @@ pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
     }
     step::quiet("apt-get update", apt().arg("update"))?;
     let mut install = apt();
-    install.args(["install", "--yes", "--no-install-recommends"]).args(&missing);
+    install
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(&missing);
     step::quiet(&format!("{} Debian packages", missing.len()), &mut install)
         .map_err(|error| error.context(format!("cannot install {list}")))
 }
@@ -111,6 +120,8 @@ pub(crate) fn apt() -> Command {
 }
 
 pub(crate) fn is_installed(package: &str) -> bool {
-    let status = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).output();
+    let status = Command::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Status}", package])
+        .output();
     status.is_ok_and(|output| output.stdout == b"installed")
 }

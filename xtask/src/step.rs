@@ -10,7 +10,9 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// The workspace's root.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// Where cargo puts what it builds.
@@ -27,7 +29,9 @@ pub(crate) fn cargo() -> Command {
 
 /// Runs `command` quietly, as the step called `what`; its output shows only when it fails.
 pub(crate) fn quiet(what: &str, command: &mut Command) -> Result<()> {
-    let log = target().join("xtask").join(format!("{}.log", what.replace([' ', '/'], "-")));
+    let log = target()
+        .join("xtask")
+        .join(format!("{}.log", what.replace([' ', '/'], "-")));
     fs::create_dir_all(log.parent().unwrap_or(root()))?;
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let progress = Progress::start(what);
@@ -47,13 +51,19 @@ pub(crate) fn quiet(what: &str, command: &mut Command) -> Result<()> {
     for line in &lines[lines.len().saturating_sub(40)..] {
         eprintln!("    {line}");
     }
-    bail!("{what}: {} failed ({status}); all it said is in {}", program(command), log.display())
+    bail!(
+        "{what}: {} failed ({status}); all it said is in {}",
+        program(command),
+        log.display()
+    )
 }
 
 /// Runs `command` in the open, as the step called `what`.
 pub(crate) fn open(what: &str, command: &mut Command) -> Result<()> {
     eprintln!("── {what}");
-    let status = command.status().with_context(|| format!("cannot run {}", program(command)))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {}", program(command)))?;
     if !status.success() {
         bail!("{what}: {} failed ({status})", program(command));
     }
@@ -67,7 +77,11 @@ pub(crate) fn found(what: &str, how: &str) {
 
 fn program(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+    program
+        .file_name()
+        .unwrap_or(program.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A spinner on a terminal, a line at the end elsewhere.

@@ -34,7 +34,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
              with --unprivileged for the rest"
         );
     }
-    setup::run(&setup::Options { build_only: options.unprivileged })?;
+    setup::run(&setup::Options {
+        build_only: options.unprivileged,
+    })?;
     ebpf::build()?;
     if options.kernels {
         return kernels::run();
@@ -42,7 +44,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     lint::run(&lint::Options {})?;
     // Binaries first: the end-to-end tests start them.
     let mut build = step::cargo();
-    build.args(["build", "--locked", "--workspace", "--bins", "--exclude", "sensor-ebpf"]);
+    build.args([
+        "build",
+        "--locked",
+        "--workspace",
+        "--bins",
+        "--exclude",
+        "sensor-ebpf",
+    ]);
     step::quiet("binaries", &mut build)?;
     let mut test = step::cargo();
     test.args(["test", "--locked"]);

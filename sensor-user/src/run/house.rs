@@ -80,10 +80,10 @@ impl House {
                     }
                     Err(_) => return Ok(()),
                 },
-                recv(endpoints) -> endpoint => if let Ok(endpoint) = endpoint {
-                    if let Err(error) = self.kernel.learn(endpoint.ip(), endpoint.port()) {
-                        warn!("cannot learn the endpoint {endpoint}: {error}");
-                    }
+                recv(endpoints) -> endpoint => if let Ok(endpoint) = endpoint
+                    && let Err(error) = self.kernel.learn(endpoint.ip(), endpoint.port())
+                {
+                    warn!("cannot learn the endpoint {endpoint}: {error}");
                 },
                 recv(failures) -> failure => return Err(failure
                     .unwrap_or_else(|_| anyhow::anyhow!("a decoder ended"))),
@@ -97,10 +97,10 @@ impl House {
         for change in self.kernel.refresh() {
             match change {
                 Change::Lost { interface } => {
-                    warn!("interface {interface} is gone; waiting for it")
+                    warn!("interface {interface} is gone; waiting for it");
                 }
                 Change::Back { interface } => {
-                    info!("interface {interface} is back and watched again")
+                    info!("interface {interface} is back and watched again");
                 }
             }
         }
@@ -258,6 +258,7 @@ fn drops(counts: Option<&Counts>, view: &View) -> Drops {
         .chain([("out-of-order", view.late)])
         .filter(|&(_, count)| count > 0)
         .map(|(name, count)| (name.to_owned(), count))
+        .chain(view.forgotten.iter().cloned())
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use goshawk_detect::{Engine, Input, Settings};
+use goshawk_detect::{Engine, Input, Settings, Stats};
 use goshawk_model::{Coverage, Gap, GapReason, Timestamp};
 use tracing::{info, warn};
 
@@ -22,6 +22,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How soon after an alert is raised it is saved, so that a sensor that was killed goes on with the
 /// campaign that the console knows instead of raising it anew.
 const SAVE_AFTER_ALERT: Duration = Duration::from_secs(1);
+/// Saving may take this part of the time at most: a large memory is saved less often.
+const SAVING_SHARE: u32 = 50;
 /// How often the house is shown how things stand.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 
@@ -46,6 +48,8 @@ pub(super) struct View {
     pub(super) alerts: u64,
     /// Activities that came too late to be in order.
     pub(super) late: u64,
+    /// What the engine forgot or held back, by name.
+    pub(super) forgotten: Vec<(String, u64)>,
     /// Baselines still learned.
     pub(super) learning: Vec<(String, Timestamp)>,
     /// When the engine last looked, and how far the slowest worker had come.
@@ -61,6 +65,7 @@ pub(super) struct LiveMind {
     view: Arc<Mutex<View>>,
     published: Instant,
     saved: Instant,
+    saving_took: Duration,
     raised_at_save: u64,
 }
 
@@ -98,6 +103,7 @@ impl LiveMind {
             view,
             published,
             saved,
+            saving_took: Duration::ZERO,
             raised_at_save: 0,
         }
     }
@@ -125,7 +131,7 @@ impl LiveMind {
             } else {
                 SAVE_EVERY
             };
-            if self.saved.elapsed() >= due {
+            if self.saved.elapsed() >= due.max(self.saving_took * SAVING_SHARE) {
                 self.save();
             }
         }
@@ -146,6 +152,7 @@ impl LiveMind {
             activities: self.mind.activities(),
             alerts: self.mind.listener().raised,
             late: self.mind.late(),
+            forgotten: forgotten(&self.mind.engine().stats()),
             learning: self.mind.engine().learning(),
             looked: Some((self.published, self.mind.watermark())),
             unsaved: view.unsaved.take(),
@@ -153,9 +160,11 @@ impl LiveMind {
     }
 
     fn save(&mut self) {
-        self.saved = Instant::now();
+        let began = Instant::now();
         self.raised_at_save = self.mind.listener().raised;
         let saved = save_snapshot(&self.state_dir, &self.mind.engine().snapshot());
+        self.saved = Instant::now();
+        self.saving_took = self.saved - began;
         lock(&self.view).unsaved = saved.err().map(|error| {
             format!(
                 "cannot save what the engine knows in {}: {error}",
@@ -163,6 +172,28 @@ impl LiveMind {
             )
         });
     }
+}
+
+/// What the engine's bounds cost: evicted entries by table, held-back findings by detection.
+fn forgotten(stats: &Stats) -> Vec<(String, u64)> {
+    let tables = stats
+        .tables
+        .iter()
+        .map(|(name, table)| (format!("evicted-{name}"), table.evicted));
+    let campaigns = stats.campaigns.iter().flat_map(|(id, campaigns)| {
+        let capped = (format!("alerts-capped-{id}"), campaigns.capped);
+        [
+            capped,
+            (
+                format!("campaigns-closed-early-{id}"),
+                campaigns.closed_early,
+            ),
+        ]
+    });
+    tables
+        .chain(campaigns)
+        .filter(|&(_, count)| count > 0)
+        .collect()
 }
 
 /// Gives the engine its memory back; whether it had one.

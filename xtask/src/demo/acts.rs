@@ -76,7 +76,10 @@ impl Act {
 
     /// Brisk, but not so that a person loses the thread.
     pub(super) fn pace(&self) -> Pace {
-        Pace { speed: 2.0, longest_gap: Duration::from_millis(100) }
+        Pace {
+            speed: 2.0,
+            longest_gap: Duration::from_millis(100),
+        }
     }
 }
 
@@ -92,7 +95,10 @@ mod tests {
         for act in STORY {
             let label = labels.of(act.scene).unwrap();
             let expected: Vec<u16> = label.expected.iter().map(|one| one.external_id).collect();
-            assert_eq!((label.file.as_str(), expected.as_slice()), (act.file, act.alerts));
+            assert_eq!(
+                (label.file.as_str(), expected.as_slice()),
+                (act.file, act.alerts)
+            );
             act.scene().unwrap();
         }
     }

@@ -46,7 +46,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return without_root();
     }
-    setup::run(&setup::Options { build_only: !options.live })?;
+    setup::run(&setup::Options {
+        build_only: !options.live,
+    })?;
     let built = build::build(&build::Options::default())?;
     let folder = built.sensor.parent().context("the build has no folder")?;
     let programs = Programs::in_folder(folder);
@@ -61,9 +63,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let stage = Stage::new()?;
         let mut play = |act: &Act| {
             let capture = act.capture()?;
-            stage.play(&capture, &[IpAddr::V4(DC1)], act.pace()).map(drop)
+            stage
+                .play(&capture, &[IpAddr::V4(DC1)], act.pace())
+                .map(drop)
         };
-        show(options, &programs, stage.dc(), STAGE_INTERFACE, &interrupt, &mut play)
+        show(
+            options,
+            &programs,
+            stage.dc(),
+            STAGE_INTERFACE,
+            &interrupt,
+            &mut play,
+        )
     }
 }
 
@@ -81,11 +92,19 @@ fn show(
     eprintln!("── console and sensor");
     let console = Console::start(programs, place, &folder.path().join("console"))?;
     let portal = open_portal(dc, console.portal())?;
-    let password = console.password().context("the console printed no password")?;
+    let password = console
+        .password()
+        .context("the console printed no password")?;
     eprintln!("  portal    https://localhost:{}", portal.port());
     eprintln!("  user      admin");
     eprintln!("  password  {password}   (once: you choose your own)");
-    let sensor = start_sensor(programs, place, &folder.path().join("sensor"), interface, &console)?;
+    let sensor = start_sensor(
+        programs,
+        place,
+        &folder.path().join("sensor"),
+        interface,
+        &console,
+    )?;
     eprintln!("  sensor    {}", attachment(&sensor));
     let watch = Watch::start(&sensor.0, std::io::stdout().is_terminal())?;
 
@@ -105,7 +124,10 @@ fn show(
     if options.once {
         return summary(&console, place, &watch, missed);
     }
-    eprintln!("\nThe alerts are in the portal: https://localhost:{}", portal.port());
+    eprintln!(
+        "\nThe alerts are in the portal: https://localhost:{}",
+        portal.port()
+    );
     eprintln!("Ctrl-C ends the demo and leaves nothing behind.");
     interrupt.wait();
     eprintln!("\nGone.");
@@ -113,7 +135,12 @@ fn show(
 }
 
 /// What the story should have shown, held against what the portal shows.
-fn summary(console: &Console, place: Place<'_>, watch: &Watch, mut missed: Vec<String>) -> Result<()> {
+fn summary(
+    console: &Console,
+    place: Place<'_>,
+    watch: &Watch,
+    mut missed: Vec<String>,
+) -> Result<()> {
     let session = console.sign_in(place)?;
     let stored = place.inside(|| session.alerts())?;
     let expected: usize = STORY.iter().map(|act| act.alerts.len()).sum();
@@ -144,7 +171,9 @@ fn summary(console: &Console, place: Place<'_>, watch: &Watch, mut missed: Vec<S
 /// Opens the portal to this machine's browser, at the usual port or another.
 fn open_portal(dc: &Namespace, inside: SocketAddr) -> Result<SocketAddr> {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let listener = listen(PORTAL_PORT).or_else(|_| listen(0)).context("no port for the portal")?;
+    let listener = listen(PORTAL_PORT)
+        .or_else(|_| listen(0))
+        .context("no port for the portal")?;
     let address = listener.local_addr()?;
     dc.forward(listener, inside)?;
     Ok(address)
@@ -169,7 +198,10 @@ fn start_sensor(
 
 fn attachment((sensor, _): &(Sensor, RunningSensor)) -> String {
     let status = sensor.status().unwrap_or_default();
-    let lines = status["capture"]["attachments"].as_array().cloned().unwrap_or_default();
+    let lines = status["capture"]["attachments"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let lines: Vec<&str> = lines.iter().filter_map(serde_json::Value::as_str).collect();
     lines.join("; ")
 }
@@ -182,8 +214,14 @@ fn without_root() -> Result<()> {
     let mut command = step::cargo();
     command.args(["build", "--locked", "-p", "goshawk-sensor"]);
     step::quiet("sensor", &mut command)?;
-    let config = tempfile::Builder::new().prefix("goshawk-demo-").suffix(".toml").tempfile()?;
-    std::fs::write(config.path(), format!("[domain]\ncontrollers = [\"{DC1}\", \"{DC2}\"]\n"))?;
+    let config = tempfile::Builder::new()
+        .prefix("goshawk-demo-")
+        .suffix(".toml")
+        .tempfile()?;
+    std::fs::write(
+        config.path(),
+        format!("[domain]\ncontrollers = [\"{DC1}\", \"{DC2}\"]\n"),
+    )?;
     for act in STORY {
         eprintln!("\n▶ {}", act.about);
         let mut replay = Command::new(step::target().join("debug/goshawk-sensor"));

@@ -22,27 +22,34 @@ impl Watch {
     pub(super) fn start(sensor: &Sensor, colour: bool) -> Result<Self> {
         let seen: Arc<Mutex<BTreeMap<String, u16>>> = Arc::default();
         let (sensor, shared) = (sensor.clone(), Arc::clone(&seen));
-        thread::Builder::new().name("watch".to_owned()).spawn(move || {
-            loop {
-                // Between two looks the spool may be busy; the next look finds what this one missed.
-                for alert in sensor.alerts().unwrap_or_default() {
-                    let id = alert["id"].as_str().unwrap_or_default().to_owned();
-                    let number = alert["externalId"].as_u64().unwrap_or_default();
-                    let number = u16::try_from(number).unwrap_or_default();
-                    let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    if seen.insert(id, number).is_none() {
-                        println!("{}", text(&alert, colour));
+        thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || {
+                loop {
+                    // Between two looks the spool may be busy; the next look finds what this one missed.
+                    for alert in sensor.alerts().unwrap_or_default() {
+                        let id = alert["id"].as_str().unwrap_or_default().to_owned();
+                        let number = alert["externalId"].as_u64().unwrap_or_default();
+                        let number = u16::try_from(number).unwrap_or_default();
+                        let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        if seen.insert(id, number).is_none() {
+                            println!("{}", text(&alert, colour));
+                        }
                     }
+                    thread::sleep(LOOK_EVERY);
                 }
-                thread::sleep(LOOK_EVERY);
-            }
-        })?;
+            })?;
         Ok(Self(seen))
     }
 
     /// The kinds of alerts seen so far.
     pub(super) fn seen(&self) -> Vec<u16> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .copied()
+            .collect()
     }
 
     /// Whether an alert of this kind is seen by the time `within` is over.
