@@ -28,6 +28,36 @@ const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// How often systemd is told how we are, unless its watchdog asks for more.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
+/// The signals that end the console. Listen before anybody can know that it runs.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on SIGTERM and SIGINT wait to be received. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the system does not deliver signals.
+    pub fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::Runtime(format!("cannot receive signals: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// A console that runs.
 #[derive(Debug)]
 pub struct Service {
@@ -141,12 +171,7 @@ impl Service {
     }
 
     /// Works until SIGTERM or SIGINT, then stops in under two seconds.
-    ///
-    /// # Errors
-    /// If signals cannot be received.
-    pub async fn run(mut self) -> Result<()> {
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
+    pub async fn run(mut self, mut signals: Signals) {
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 3);
@@ -155,14 +180,12 @@ impl Service {
         notify(&[NotifyState::Ready]);
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                () = signals.stop() => break,
                 _ = housekeeping.tick() => self.keep_house().await,
                 _ = life.tick() => self.show_life().await,
             }
         }
         self.stop().await;
-        Ok(())
     }
 
     /// Ends what is under way and closes every connection.
@@ -296,10 +319,6 @@ fn stdout_is_journal() -> bool {
     !stdout.is_terminal()
         && nix::sys::stat::fstat(stdout.as_fd())
             .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
-}
-
-fn listen(kind: SignalKind) -> Result<Signal> {
-    signal(kind).map_err(|error| Error::Runtime(format!("cannot receive signals: {error}")))
 }
 
 /// Without systemd there is nobody to tell, which is no failure.

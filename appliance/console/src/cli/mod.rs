@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Level};
 use crate::data::DataDir;
-use crate::service::Service;
+use crate::service::{Service, Signals};
 use crate::{Error, Result};
 
 const ABOUT: &str = "The Goshawk console: takes alerts from sensors, keeps them, shows them";
@@ -159,9 +159,11 @@ fn serve(config: Config, path: PathBuf) -> Result<()> {
         .build()
         .map_err(|error| Error::Runtime(format!("cannot start threads: {error}")))?;
     let outcome = runtime.block_on(async {
+        let signals = Signals::listen()?;
         let service = Service::start(config, path).await?;
         verbs::print(&service.greeting()?)?;
-        service.run().await
+        service.run(signals).await;
+        Ok(())
     });
     // A blocking task that hangs, on a dead disk say, must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
