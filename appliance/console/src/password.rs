@@ -73,7 +73,7 @@ pub fn weakness(new: &str, user: &str) -> Option<&'static str> {
         Some("A password has at most 1,024 bytes.")
     } else if new.to_lowercase().contains(&user.to_lowercase()) {
         Some("A password must not contain the user's name.")
-    } else if new.chars().all(|c| Some(c) == new.chars().next()) {
+    } else if new.chars().all(|c| new.starts_with(c)) {
         Some("One character repeated is not a password.")
     } else {
         None

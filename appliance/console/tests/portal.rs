@@ -1,5 +1,7 @@
 //! The portal over HTTPS as a browser meets it: signing in, pages, and what it refuses.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::sync::Once;

@@ -1,6 +1,8 @@
 //! The life of a sensor at a real console on loopback: enrolled, connected, delivering, renewed,
 //! revoked; and each way in which it is turned away.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::time::Duration;

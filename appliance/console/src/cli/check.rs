@@ -16,7 +16,8 @@ use crate::{Error, Result, clock};
 pub(super) fn check(config: &Config, path: &Path) -> Result<()> {
     print("configuration: in order")?;
     if path.exists() {
-        check_data(path).map_err(as_configuration)?;
+        // Two answers: in order, or not.
+        check_data(path).map_err(|error| Error::Configuration(error.to_string()))?;
     } else {
         print(&format!(
             "data: {} will be made at the first start",
@@ -72,9 +73,4 @@ fn check_ports(config: &Config) -> Result<()> {
 
 fn taken(what: &str, address: SocketAddr, error: &std::io::Error) -> Error {
     Error::Configuration(format!("cannot listen on {what} {address}: {error}"))
-}
-
-/// `check` has two answers: in order, or not.
-fn as_configuration(error: Error) -> Error {
-    Error::Configuration(error.to_string())
 }

@@ -55,7 +55,7 @@ fn release(version: &str) -> Option<(u64, u64)> {
 fn printable(build: &str) -> String {
     build
         .chars()
-        .filter(|c| c.is_ascii_graphic())
+        .filter(char::is_ascii_graphic)
         .take(32)
         .collect()
 }

@@ -21,6 +21,8 @@ pub(super) struct Frame {
     pub(super) form_token: String,
     /// The page's place in the navigation.
     pub(super) place: &'static str,
+    /// This build, for the foot of the page.
+    pub(super) version: &'static str,
 }
 
 impl Frame {
@@ -30,16 +32,8 @@ impl Frame {
             user: session.user.clone(),
             form_token: session.form_token.clone(),
             place,
+            version: env!("CARGO_PKG_VERSION"),
         }
-    }
-
-    /// This build, for the foot of the page.
-    #[expect(
-        clippy::unused_self,
-        reason = "templates reach functions through values"
-    )]
-    pub(super) const fn version(&self) -> &'static str {
-        env!("CARGO_PKG_VERSION")
     }
 }
 
