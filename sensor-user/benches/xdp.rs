@@ -14,9 +14,9 @@ use goshawk_sensor::capture::{Progress, Source};
 use sensor_ebpf::Counter;
 
 /// Measured rounds; the median counts.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 9;
 /// Runs in a round: a part of them at a time, so that they fit into the ring.
-const RUNS: u32 = 100_000;
+const RUNS: u32 = 50_000;
 const PART: u32 = 5_000;
 /// Holds all copies of a part.
 const RING_BYTES: u32 = 16 << 20;

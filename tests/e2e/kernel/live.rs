@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use aya::util::KernelVersion;
 use etherparse::{SlicedPacket, TransportSlice};
 use goshawk_lab::Namespace;
-use goshawk_sensor::capture::attach::{CaptureError, Kind, Mode, Plan, Request, Rung};
+use goshawk_sensor::capture::attach::{CaptureError, Kind, Mode, Plan, Request, Rung, cleanup};
 use goshawk_sensor::capture::kernel::{Change, Kernel, Settings};
 use sensor_ebpf::Counter;
 
@@ -431,6 +432,40 @@ fn nothing_stays_attached() {
     assert_eq!(cable.leftovers(), Vec::<String>::new());
     cable.at_controller(|| drop(Sensor::attached(&request(Mode::Host, &["eth0"])).unwrap()));
     assert_eq!(cable.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_sensor_left_is_replaced_and_can_be_cleaned() {
+    // A link ends with its process; a filter of the clsact qdisc, on kernels before 6.6, does not.
+    let left: &[&str] = if tc_rung() == Rung::Clsact {
+        &["lo"]
+    } else {
+        &[]
+    };
+    let cable = Cable::new();
+    let filters = || {
+        let list = cable
+            .controller
+            .sh("tc filter show dev lo egress 2>&1 || true")
+            .unwrap();
+        list.matches("direct-action").count()
+    };
+    let leak = || {
+        cable
+            .at_controller(|| mem::forget(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap()))
+    };
+    leak();
+    assert_eq!(filters(), left.len());
+    cable.at_controller(|| drop(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap()));
+    assert_eq!(
+        filters(),
+        0,
+        "the leftover was replaced, and went with its successor"
+    );
+    leak();
+    assert_eq!(filters(), left.len());
+    assert_eq!(cable.at_controller(|| cleanup().unwrap()), left);
+    assert_eq!(filters(), 0);
 }
 
 #[test]
