@@ -48,8 +48,7 @@ impl DataDir {
     /// Opens the directory, made with mode 0700 if it is missing.
     ///
     /// # Errors
-    /// If it cannot be made or written to, belongs to somebody else, or others may look into it:
-    /// the CA's key lives there.
+    /// If it cannot be made or written to, or others may look into it: the CA's key lives there.
     pub fn create(path: &Path) -> Result<Self> {
         DirBuilder::new()
             .recursive(true)

@@ -1,4 +1,5 @@
-//! How often a stranger may try: passwords per user and address, enrollments per address.
+//! How often a stranger may try (passwords per user and address, enrollments per address), and
+//! how often it is worth a line in the log.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -88,6 +89,32 @@ impl<K: Hash + Eq + Clone> Throttle<K> {
     }
 }
 
+/// Lets a line that a stranger can cause into the log at most once in [`Seldom::EVERY`].
+#[derive(Debug, Default)]
+pub struct Seldom {
+    last: Option<Instant>,
+    kept_back: u64,
+}
+
+impl Seldom {
+    /// The time between two lines.
+    pub const EVERY: Duration = Duration::from_secs(10);
+
+    /// Whether to say it now, and then how many times it was not said since.
+    pub fn say(&mut self, now: Instant) -> Option<u64> {
+        let due = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) >= Self::EVERY);
+        if due {
+            self.last = Some(now);
+            Some(std::mem::take(&mut self.kept_back))
+        } else {
+            self.kept_back = self.kept_back.saturating_add(1);
+            None
+        }
+    }
+}
+
 /// The address as a key: an IPv6 host owns its whole /64, so that is what is counted.
 pub fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -145,6 +172,18 @@ mod tests {
         assert_eq!(throttle.failures.len(), MAX_KEYS);
         assert!(!throttle.failures.contains_key(&0));
         assert!(throttle.failures.contains_key(&MAX_KEYS));
+    }
+
+    #[test]
+    fn a_flood_is_one_line_and_a_number() {
+        let mut seldom = Seldom::default();
+        let start = Instant::now();
+        assert_eq!(seldom.say(start), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(seldom.say(start + SECOND), None);
+        }
+        assert_eq!(seldom.say(start + Seldom::EVERY), Some(1000));
+        assert_eq!(seldom.say(start + Seldom::EVERY * 2), Some(0));
     }
 
     #[test]

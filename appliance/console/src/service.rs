@@ -1,7 +1,7 @@
 //! The daemon: ingest, portal and housekeeping from start to stop.
 
 use std::io::IsTerminal as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Service {
 
         let ingest_identity = Identity::new(authority.ingest_identity()?);
         let ingest = Ingest::start(
-            config.listen.sensors,
+            reachable(config.listen.sensors),
             Arc::clone(&authority),
             Arc::clone(&ingest_identity),
             store.clone(),
@@ -101,8 +101,12 @@ impl Service {
             absolute: config.portal.absolute(),
         };
         let router = Portal::new(store.clone(), lifetime)?.router();
-        let portal =
-            Server::start(config.listen.portal, Arc::clone(&portal_identity), router).await?;
+        let portal = Server::start(
+            reachable(config.listen.portal),
+            Arc::clone(&portal_identity),
+            router,
+        )
+        .await?;
         Ok(Self {
             config,
             data,
@@ -264,6 +268,16 @@ pub fn portal_url(address: SocketAddr) -> String {
         }
     };
     format!("https://{host}:{}/", address.port())
+}
+
+/// `[::]` takes IPv4 too, but needs a kernel with IPv6; without one `0.0.0.0` is meant.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let any_six = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    if any_six && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err() {
+        (Ipv4Addr::UNSPECIFIED, address.port()).into()
+    } else {
+        address
+    }
 }
 
 /// This machine's name, `localhost` if it has none that certificates can carry.

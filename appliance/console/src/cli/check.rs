@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::data::DataDir;
 use crate::pki::Authority;
 use crate::secret::fingerprint_text;
-use crate::service::portal_url;
+use crate::service::{portal_url, reachable};
 use crate::store::{Store, alerts, sensors};
 use crate::{Error, Result, clock};
 
@@ -65,7 +65,10 @@ fn check_data(path: &Path) -> Result<()> {
 
 /// Binds and lets go: nothing else tells as surely whether `run` could.
 fn check_ports(config: &Config) -> Result<()> {
-    let (udp, tcp) = (config.listen.sensors, config.listen.portal);
+    let (udp, tcp) = (
+        reachable(config.listen.sensors),
+        reachable(config.listen.portal),
+    );
     UdpSocket::bind(udp).map_err(|error| taken("UDP", udp, &error))?;
     TcpListener::bind(tcp).map_err(|error| taken("TCP", tcp, &error))?;
     Ok(())

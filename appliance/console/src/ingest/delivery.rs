@@ -55,7 +55,7 @@ enum End {
 pub(super) async fn serve(shared: &Arc<Shared>, connection: &Connection) {
     let address = connection.remote_address();
     let Some(fingerprint) = fingerprint(connection) else {
-        warn!("{address} wants to deliver without a certificate");
+        shared.complain(&format!("{address} wants to deliver without a certificate"));
         return close_connection(
             connection,
             Close::Refused,

@@ -18,8 +18,8 @@ mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use goshawk_model::frame;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
@@ -27,7 +27,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use crate::clock;
-use crate::limit::Throttle;
+use crate::limit::{Seldom, Throttle};
 use crate::pki::{Authority, Identity};
 use crate::store::{Store, sensors};
 use crate::{Error, Result};
@@ -70,6 +70,8 @@ struct Shared {
     authority: Arc<Authority>,
     live: Live,
     enrollments: Mutex<Throttle<IpAddr>>,
+    /// Strangers that came to nothing: anybody can cause these lines.
+    strangers: Mutex<Seldom>,
     /// Whether the store refuses to keep things, so that it is said once and not per batch.
     store_refuses: AtomicBool,
 }
@@ -105,6 +107,7 @@ impl Ingest {
                 Duration::from_secs(2),
                 Duration::from_secs(300),
             )),
+            strangers: Mutex::new(Seldom::default()),
             store_refuses: AtomicBool::new(false),
         });
         tokio::spawn(accept(endpoint.clone(), Arc::clone(&shared)));
@@ -138,6 +141,22 @@ impl Ingest {
     }
 }
 
+impl Shared {
+    /// Logs what a stranger caused, unless it was a moment ago.
+    fn complain(&self, line: &str) {
+        let said = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .say(Instant::now());
+        match said {
+            Some(0) => warn!("{line}"),
+            Some(more) => warn!("{line} (and {more} more like it)"),
+            None => debug!("{line}"),
+        }
+    }
+}
+
 /// A listener's failure in words, with the exit status that fits.
 pub(crate) fn bind_error(what: &str, address: SocketAddr, error: &std::io::Error) -> Error {
     let line = format!("cannot listen on {what} {address}: {error}");
@@ -154,7 +173,7 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
     while let Some(incoming) = endpoint.accept().await {
         let open = endpoint.open_connections();
         if open >= MAX_CONNECTIONS {
-            warn!("refused a connection: {open} are open, the limit");
+            shared.complain(&format!("refused a connection: {open} are open, the limit"));
             incoming.refuse();
         } else if open >= ADDRESS_CHECK_ABOVE && !incoming.remote_address_validated() {
             // An address that cannot answer a retry is forged, and gets no state here.
@@ -172,10 +191,11 @@ async fn serve(incoming: Incoming, shared: Arc<Shared>) {
     let connection = match timeout(PATIENCE, async { incoming.accept()?.await }).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
-            warn!("a connection from {from} came to nothing: {error}");
-            return;
+            return shared.complain(&format!(
+                "a connection from {from} came to nothing: {error}"
+            ));
         }
-        Err(_) => return debug!("a handshake from {from} took too long"),
+        Err(_) => return shared.complain(&format!("a handshake from {from} took too long")),
     };
     let protocol = connection
         .handshake_data()

@@ -10,7 +10,7 @@ use std::time::Instant;
 use goshawk_model::frame::{Enroll, Enrolled, Frame};
 use quinn::Connection;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::wire::{self, FrameReader};
 use super::{Close, PATIENCE, Shared, close_connection};
@@ -59,7 +59,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: &Connection) {
                 Refusal::Permanent(reason) => (true, reason),
                 Refusal::Temporary(reason) => (false, reason),
             };
-            warn!("refused an enrollment from {address}: {reason}");
+            shared.complain(&format!("refused an enrollment from {address}: {reason}"));
             wire::refuse(connection, &mut sending, permanent, &reason).await;
         }
     }

@@ -6,6 +6,7 @@
     reason = "each test binary uses its part of this, and is no library"
 )]
 
+pub mod browser;
 pub mod sensor;
 
 use std::path::PathBuf;
