@@ -9,8 +9,10 @@
 )]
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
 use goshawk_sensor::uplink::spool::{DEFAULT_LIMIT, Spool, SpoolWriter, spool_path};
@@ -23,7 +25,7 @@ use samples::alert;
 /// Names the state directory in the child's environment.
 const CHILD: &str = "GOSHAWK_SPOOL_STORM";
 /// Kills.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 8;
 /// Commits before a kill, at least.
 const COMMITS: usize = 20;
 
@@ -58,16 +60,23 @@ fn survive() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let told: Vec<u64> = output
-            .lines()
+        // Kept open: the child must not end by itself.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told: Vec<u64> = lines
+            .by_ref()
             .map_while(Result::ok)
-            .take(COMMITS + round as usize)
+            .take(COMMITS)
             .map(|line| line.parse().unwrap())
             .collect();
-        // SIGKILL; the child is in the middle of the next burst.
+        // Another moment of a burst and its commit each time.
+        sleep(Duration::from_micros(700) * round);
+        // SIGKILL.
         child.kill().unwrap();
-        child.wait().unwrap();
+        assert_eq!(
+            child.wait().unwrap().signal(),
+            Some(9),
+            "it stormed to the end"
+        );
 
         let spool = Spool::open(&spool_path(dir.path())).unwrap();
         let items = spool.items_after(0, usize::MAX >> 1).unwrap();

@@ -4,6 +4,7 @@
 //! [`room`](Room) says who goes when it is full.
 
 mod error;
+mod open;
 mod room;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -13,7 +14,8 @@ mod tests;
 mod writer;
 
 pub use error::SpoolError;
+pub use open::spool_path;
 pub use room::{DEFAULT_LIMIT, MIN_LIMIT, Room};
-pub use store::{Pushed, Spool, spool_path};
+pub use store::{Pushed, Spool};
 pub(crate) use writer::SpoolView;
 pub use writer::SpoolWriter;

@@ -10,8 +10,9 @@ use goshawk_model::Alert;
 use tokio::sync::watch;
 
 use super::error::SpoolError;
+use super::open::spool_path;
 use super::room::Room;
-use super::store::{Spool, spool_path};
+use super::store::Spool;
 use crate::uplink::is_enrolled;
 use crate::uplink::outbox::{Outbox, Sink};
 
@@ -178,5 +179,70 @@ impl Writer {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::DEFAULT_LIMIT;
+    use super::super::samples::alert;
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_spool_removed_under_the_daemon_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SpoolWriter::start(dir.path(), DEFAULT_LIMIT).unwrap();
+        writer.push(alert(1, 1));
+        assert_eq!(writer.flush(LONG), 0);
+        for part in ["spool.db", "spool.db-wal", "spool.db-shm"] {
+            fs::remove_file(dir.path().join(part)).unwrap();
+        }
+        writer.push(alert(2, 1));
+        assert_eq!(writer.flush(LONG), 0);
+        let spool = Spool::open_to_read(&spool_path(dir.path())).unwrap();
+        assert_eq!(spool.pending(0, 9).unwrap()[0].alert, alert(2, 1));
+    }
+
+    #[test]
+    fn damage_found_while_writing_costs_the_file_and_not_the_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = spool_path(dir.path());
+        let (committed, watch) = watch::channel(Committed::default());
+        let mut writer = Writer {
+            view: SpoolView {
+                path: path.clone(),
+                committed: watch,
+                pending: Arc::default(),
+                awaits_console: Arc::default(),
+            },
+            limit: DEFAULT_LIMIT,
+            committed,
+            refused: Arc::default(),
+            spool: None,
+            damage: None,
+        };
+        writer.write(&[alert(1, 1)]).unwrap();
+        // Somebody else spoils the tables.
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'item';",
+        )
+        .unwrap();
+        db.execute_batch("CREATE TABLE makes_the_writer_read_the_schema_again (a)")
+            .unwrap();
+        drop(db);
+        let line = writer.write(&[alert(2, 1)]).unwrap_err();
+        assert!(line.contains("is damaged"), "{line}");
+        writer.write(&[alert(2, 1)]).unwrap();
+        assert!(dir.path().join("spool.db.damaged").exists());
+        let spool = Spool::open_to_read(&path).unwrap();
+        let items = spool.pending(0, 9).unwrap();
+        assert_eq!(items.len(), 1);
+        assert_eq!(items[0].alert, alert(2, 1));
     }
 }
