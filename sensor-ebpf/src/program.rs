@@ -43,7 +43,8 @@ pub(crate) static PORTS: [u64; PORT_WORDS] = *Ports::of(&DEFAULT_PORTS).words();
 #[unsafe(no_mangle)]
 static WORKERS: Global<u32> = Global::new(1);
 
-/// Bytes waiting in a ring from which on the daemon is woken; below, it comes by itself.
+/// The daemon is woken at each multiple of so many waiting bytes, a power of two; else it comes by
+/// itself.
 #[unsafe(no_mangle)]
 static WAKE_BYTES: Global<u64> = Global::new(131_072);
 

@@ -63,35 +63,21 @@ pub(crate) fn copy<S: Source>(
         if total - header.offset <= HUGE as u32 {
             break;
         }
-        put::<S, HUGE>(frame, ring, &header, BPF_RB_NO_WAKEUP)?;
+        put::<S, HUGE>(frame, ring, &header, wake_bytes)?;
         header.offset += HUGE as u32;
         records += 1;
     }
     header.len = total - header.offset;
-    // SAFETY: the ring is a map of this program.
-    let waiting = unsafe {
-        bpf_ringbuf_query(
-            core::ptr::from_ref(ring).cast_mut().cast(),
-            BPF_RB_AVAIL_DATA.into(),
-        )
-    };
-    // A wake-up for each record costs half the throughput; the daemon comes by itself every few
-    // milliseconds, and is called only when much is waiting.
-    let wake = if waiting >= wake_bytes {
-        BPF_RB_FORCE_WAKEUP
-    } else {
-        BPF_RB_NO_WAKEUP
-    };
     const TINY_MAX: u32 = TINY as u32;
     const SMALL_MAX: u32 = SMALL as u32;
     const MEDIUM_MAX: u32 = MEDIUM as u32;
     const LARGE_MAX: u32 = LARGE as u32;
     match header.len {
-        0..=TINY_MAX => put::<S, TINY>(frame, ring, &header, wake)?,
-        ..=SMALL_MAX => put::<S, SMALL>(frame, ring, &header, wake)?,
-        ..=MEDIUM_MAX => put::<S, MEDIUM>(frame, ring, &header, wake)?,
-        ..=LARGE_MAX => put::<S, LARGE>(frame, ring, &header, wake)?,
-        _ => put::<S, HUGE>(frame, ring, &header, wake)?,
+        0..=TINY_MAX => put::<S, TINY>(frame, ring, &header, wake_bytes)?,
+        ..=SMALL_MAX => put::<S, SMALL>(frame, ring, &header, wake_bytes)?,
+        ..=MEDIUM_MAX => put::<S, MEDIUM>(frame, ring, &header, wake_bytes)?,
+        ..=LARGE_MAX => put::<S, LARGE>(frame, ring, &header, wake_bytes)?,
+        _ => put::<S, HUGE>(frame, ring, &header, wake_bytes)?,
     }
     Ok(records)
 }
@@ -102,8 +88,9 @@ fn put<S: Source, const N: usize>(
     frame: &KernelFrame<S>,
     ring: &Ring,
     header: &Header,
-    flags: u32,
+    wake_bytes: u64,
 ) -> Result<(), Counter> {
+    let wake = wake_up::<N>(ring, wake_bytes);
     let mut entry = ring
         .reserve_untyped::<Record<N>>(0)
         .ok_or(Counter::RingFull)?;
@@ -121,6 +108,30 @@ fn put<S: Source, const N: usize>(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadFailed);
     }
-    entry.submit(flags.into());
+    entry.submit(wake.into());
     Ok(())
+}
+
+/// Whether to wake the daemon for a record of the class `N`.
+///
+/// It comes by itself every few milliseconds, and is called only when much is waiting: once, by the
+/// record that makes it much, and again at each multiple, in case two CPUs passed the mark at once. A
+/// wake-up for every record would cost a hundred times what the copy does, and just when the daemon is
+/// behind.
+#[inline(always)]
+fn wake_up<const N: usize>(ring: &Ring, wake_bytes: u64) -> u32 {
+    // SAFETY: the ring is a map of this program.
+    let waiting = unsafe {
+        bpf_ringbuf_query(
+            core::ptr::from_ref(ring).cast_mut().cast(),
+            BPF_RB_AVAIL_DATA.into(),
+        )
+    };
+    let then = waiting + size_of::<Record<N>>() as u64 + 8;
+    // `wake_bytes` is a power of two.
+    if (waiting ^ then) & !(wake_bytes - 1) != 0 {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -183,4 +185,67 @@ fn a_place_that_cannot_be_written_is_a_matter_of_privilege() {
         .output()
         .unwrap();
     assert_fails(&output, 77, "/sys/kernel/goshawk");
+}
+
+#[test]
+fn systemd_hears_when_it_is_ready_and_that_it_lives() {
+    let place = Place::new();
+    let path = place.temp.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let child = command(&place.data, &["run"])
+        .args(["--listen", "127.0.0.1:0", "--portal", "127.0.0.1:0"])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "300000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut heard = String::new();
+    // Twice: the watchdog is fed again and again.
+    while heard.matches("WATCHDOG=1").count() < 2 {
+        let mut message = [0; 1024];
+        let length = socket.recv(&mut message).unwrap();
+        heard.push_str(&String::from_utf8_lossy(&message[..length]));
+    }
+    assert!(heard.contains("READY=1"), "{heard}");
+    assert!(
+        heard.contains("STATUS=0 sensors connected, 0 alerts kept"),
+        "{heard}"
+    );
+    assert_stops(child);
+}
+
+#[test]
+fn the_journal_is_told_no_password() {
+    let place = Place::new();
+    let journal = place.temp.path().join("journal");
+    let stdout = std::fs::File::create(&journal).unwrap();
+    let metadata = stdout.metadata().unwrap();
+    let child = command(&place.data, &["run"])
+        .args(["--listen", "127.0.0.1:0", "--portal", "127.0.0.1:0"])
+        .env(
+            "JOURNAL_STREAM",
+            format!("{}:{}", metadata.dev(), metadata.ino()),
+        )
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let said = loop {
+        let said = std::fs::read_to_string(&journal).unwrap();
+        if said.contains("password") {
+            break said;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{said}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(
+        said.contains("made with 'goshawk-console password'"),
+        "{said}"
+    );
+    assert_stops(child);
 }

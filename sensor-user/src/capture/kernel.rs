@@ -25,7 +25,7 @@ pub const MIN_RING_BYTES: u32 = 2 << 20;
 /// The largest ring the kernel's position arithmetic allows comfortably.
 pub const MAX_RING_BYTES: u32 = 1 << 30;
 
-/// The daemon is called when this part of a ring is waiting, or so many bytes.
+/// The daemon is called when this part of a ring is waiting, or so many bytes; powers of two both.
 const WAKE_PART: u32 = 4;
 const WAKE_BYTES: u32 = 128 << 10;
 
