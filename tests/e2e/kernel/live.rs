@@ -451,8 +451,9 @@ fn what_a_killed_sensor_left_is_replaced_and_can_be_cleaned() {
         list.matches("direct-action").count()
     };
     let leak = || {
-        cable
-            .at_controller(|| mem::forget(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap()))
+        cable.at_controller(|| {
+            mem::forget(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap())
+        });
     };
     leak();
     assert_eq!(filters(), left.len());
