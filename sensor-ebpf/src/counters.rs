@@ -36,7 +36,7 @@ counters! {
     /// Chosen frames that reached their ring whole.
     Copied = "copied", loss: false;
     /// Bytes of the frames copied.
-    CopiedBytes = "copied_bytes", loss: false;
+    CopiedBytes = "copied-bytes", loss: false;
     /// Ring records that the copied frames took; a frame larger than one takes several.
     Records = "records", loss: false;
     /// Endpoints that the program learned by recognising a protocol on a port not listed.
@@ -45,23 +45,23 @@ counters! {
     Fragments = "fragments", loss: false;
     /// TCP segments of watched flows that carry neither data nor SYN, FIN or RST: nothing that
     /// the daemon needs, so they are left out.
-    BareAcks = "bare_acks", loss: false;
-    /// Later fragments whose first was not taken or is still to come.
-    LateFragments = "fragments_without_first", loss: true;
-    /// Frames that end in the middle of a header.
-    Truncated = "truncated_headers", loss: true;
+    BareAcks = "bare-acks", loss: false;
+    /// Later fragments whose first was not taken: nearly all belong to datagrams that nobody watches.
+    LateFragments = "fragments-without-first", loss: false;
+    /// Frames that end in the middle of a header: no receiver takes them either.
+    Truncated = "truncated-headers", loss: false;
     /// IPv6 packets with more extension headers than the program follows.
-    Extensions = "too_many_extensions", loss: true;
+    Extensions = "too-many-extensions", loss: true;
     /// Endpoints or fragments that their table could not take.
-    Forgotten = "table_refused", loss: true;
+    Forgotten = "table-refused", loss: true;
     /// Chosen frames longer than the longest that can be copied.
-    TooLong = "too_long", loss: true;
+    TooLong = "too-long", loss: true;
     /// Chosen frames for which the ring had no room, in whole or in part.
-    RingFull = "ring_full", loss: true;
+    RingFull = "ring-full", loss: true;
     /// Chosen frames that the kernel's copy refused.
-    LoadFailed = "load_failed", loss: true;
+    LoadFailed = "load-failed", loss: true;
     /// Chosen frames whose worker has no ring.
-    NoRing = "no_ring", loss: true;
+    NoRing = "no-ring", loss: true;
 }
 
 #[cfg(test)]

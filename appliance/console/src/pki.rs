@@ -97,6 +97,15 @@ impl Authority {
         secret::digest(&self.certificate)
     }
 
+    /// A secret that stays the same as long as the authority does, and says nothing of its key.
+    ///
+    /// A console that was killed and started again resets the connections it does not know with it
+    /// (RFC 9000 section 10.3), so that sensors call again at once instead of after their timeout.
+    pub fn reset_secret(&self) -> [u8; 32] {
+        let key = self.issuer.key().serialize_der();
+        secret::digest(&[b"goshawk stateless reset".as_slice(), &key].concat())
+    }
+
     /// A fresh key and certificate for the ingest, under [`frame::SERVER_NAME`]. Sensors trust
     /// the authority, so neither needs to outlive the process.
     ///

@@ -16,13 +16,14 @@ mod newcomer;
 mod tls;
 mod wire;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use goshawk_model::frame;
-use quinn::{Connection, Endpoint, Incoming, VarInt};
+use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime, VarInt};
+use ring::hmac;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
@@ -96,7 +97,12 @@ impl Ingest {
         store: Store,
     ) -> Result<Self> {
         let config = tls::server_config(&authority, identity)?;
-        let endpoint = Endpoint::server(config, address)
+        let reset = hmac::Key::new(hmac::HMAC_SHA256, &authority.reset_secret());
+        let endpoint = UdpSocket::bind(address)
+            .and_then(|socket| {
+                let ours = EndpointConfig::new(Arc::new(reset));
+                Endpoint::new(ours, Some(config), socket, Arc::new(TokioRuntime))
+            })
             .map_err(|error| bind_error("UDP", address, &error))?;
         let shared = Arc::new(Shared {
             store,

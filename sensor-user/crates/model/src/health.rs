@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Timestamp};
+use crate::Timestamp;
 
 /// What a sensor says of itself, for `status` and the portal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct SensorHealth {
     /// The sensor's name.
     pub sensor: String,
@@ -48,31 +48,14 @@ impl SensorHealth {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             time: started,
             started,
-            capture: CaptureHealth::default(),
-            drops: Drops::new(),
-            packets: 0,
-            activities: 0,
-            alerts: 0,
-            messages: BTreeMap::new(),
-            spooled: 0,
-            console: None,
-            problems: Vec::new(),
-            learning: Vec::new(),
-        }
-    }
-
-    /// How well the sensor sees: [`Confidence::High`] when nothing is wrong.
-    pub fn level(&self) -> Confidence {
-        if self.problems.is_empty() {
-            Confidence::High
-        } else {
-            Confidence::Medium
+            ..Self::default()
         }
     }
 }
 
 /// Where and how packets are captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CaptureHealth {
     /// `host`, `gateway` or `tap`.
     pub mode: String,
