@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{setup, step};
+use crate::step;
 
 /// A compiler that can build for the `bpf` target.
 struct Toolchain {
@@ -66,7 +66,7 @@ pub(crate) fn bpf_linker() -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join("bpf-linker"))
         .find(|file| file.is_file())
-        .or_else(|| setup::in_cargo_home("bpf-linker"))
+        .or_else(|| step::in_cargo_home("bpf-linker"))
 }
 
 impl Toolchain {

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{setup, step};
+use crate::{debian, step};
 
 /// A kernel that is promised.
 struct Kernel {
@@ -85,16 +85,16 @@ pub(crate) fn run() -> Result<()> {
 /// # Errors
 /// When Debian's packages cannot be installed.
 pub(crate) fn install() -> Result<()> {
-    if !setup::is_installed("busybox-static") {
-        setup::install_packages(&["busybox-static"])?;
+    if !debian::is_installed("busybox-static") {
+        debian::install_packages(&["busybox-static"])?;
     }
-    if setup::is_installed(EMULATOR) {
+    if debian::is_installed(EMULATOR) {
         step::found("emulator", EMULATOR);
         return Ok(());
     }
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     let what = format!("emulator, {EMULATOR}");
-    if step::quiet(&what, setup::apt().args(install).arg(EMULATOR)).is_ok() {
+    if step::quiet(&what, debian::apt().args(install).arg(EMULATOR)).is_ok() {
         return Ok(());
     }
     // Where another package of qemu's came from backports, this one has to, too.
@@ -365,7 +365,7 @@ impl Apt {
     }
 
     fn get(&self) -> Command {
-        self.command(setup::apt())
+        self.command(debian::apt())
     }
 
     fn cache(&self) -> Command {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{setup, step};
+use crate::step;
 
 /// Options of `lint`.
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub(crate) fn run(_: &Options) -> Result<()> {
         "warnings",
     ]);
     step::quiet("clippy", &mut clippy)?;
-    match setup::in_cargo_home("cargo-deny") {
+    match step::in_cargo_home("cargo-deny") {
         Some(deny) => {
             let mut check = std::process::Command::new(deny);
             check

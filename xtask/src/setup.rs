@@ -1,11 +1,8 @@
 //! `setup`: finds or installs what building and testing needs.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
-use crate::{ebpf, kernels, step};
+use crate::{debian, ebpf, kernels, step};
 
 /// Options of `setup`.
 #[derive(clap::Args, Default)]
@@ -47,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     packages.sort_unstable();
     packages.dedup();
-    install_packages(&packages)?;
+    debian::install_packages(&packages)?;
     if linker.is_none() {
         let (version, llvm) = BPF_LINKER;
         let path = std::env::var("PATH").unwrap_or_default();
@@ -61,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.build_only {
         return Ok(());
     }
-    if let Some(path) = in_cargo_home("cargo-deny") {
+    if let Some(path) = step::in_cargo_home("cargo-deny") {
         step::found("cargo-deny", &path.display().to_string());
     } else {
         let mut install = step::cargo();
@@ -73,55 +70,4 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     goshawk_lab::tools::ensure()?;
     tools.done("the lab's Python tools");
     Ok(())
-}
-
-/// A program that `cargo install` put there.
-pub(crate) fn in_cargo_home(name: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))?;
-    Some(home.join("bin").join(name)).filter(|path| path.is_file())
-}
-
-/// Installs those of `packages` that are missing.
-pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages
-        .iter()
-        .copied()
-        .filter(|name| !is_installed(name))
-        .collect();
-    if missing.is_empty() {
-        step::found(
-            "Debian packages",
-            &format!("all {} are there", packages.len()),
-        );
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("this is no Debian; install what these packages hold, then try again: {list}");
-    }
-    if !nix::unistd::geteuid().is_root() {
-        bail!("not root; run this once as root, then try again: apt-get install {list}");
-    }
-    step::quiet("apt-get update", apt().arg("update"))?;
-    let mut install = apt();
-    install
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(&missing);
-    step::quiet(&format!("{} Debian packages", missing.len()), &mut install)
-        .map_err(|error| error.context(format!("cannot install {list}")))
-}
-
-pub(crate) fn apt() -> Command {
-    let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive");
-    apt
-}
-
-pub(crate) fn is_installed(package: &str) -> bool {
-    let status = Command::new("dpkg-query")
-        .args(["-W", "-f", "${db:Status-Status}", package])
-        .output();
-    status.is_ok_and(|output| output.stdout == b"installed")
 }

@@ -27,6 +27,14 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// A program that `cargo install` put there.
+pub(crate) fn in_cargo_home(name: &str) -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))?;
+    Some(home.join("bin").join(name)).filter(|path| path.is_file())
+}
+
 /// Runs `command` quietly, as the step called `what`; its output shows only when it fails.
 pub(crate) fn quiet(what: &str, command: &mut Command) -> Result<()> {
     let log = target()

@@ -452,7 +452,7 @@ fn what_a_killed_sensor_left_is_replaced_and_can_be_cleaned() {
     };
     let leak = || {
         cable.at_controller(|| {
-            mem::forget(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap())
+            mem::forget(Sensor::attached(&request(Mode::Host, &["lo"])).unwrap());
         });
     };
     leak();

@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_example_exists() {
-        let example = include_str!("../../appliance/config/sensor.toml");
+        let example = include_str!("../../../appliance/config/sensor.toml");
         Config::parse(example, "appliance/config/sensor.toml").unwrap();
         // Every key that the example shows commented out must exist too.
         let all: String = example
