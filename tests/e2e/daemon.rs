@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -292,6 +293,34 @@ fn a_reload_takes_over_what_it_can_and_names_the_rest() -> Result<()> {
 }
 
 #[test]
+fn systemd_hears_that_it_is_ready_alive_and_ending() -> Result<()> {
+    let scene = Scene::new()?;
+    let path = scene.folder.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(SOON))?;
+    let mut running = scene
+        .sensor
+        .start_with(scene.place(), &[("NOTIFY_SOCKET", &path)])?;
+    let mut heard = String::new();
+    let mut wait_for = |word: &str| -> Result<()> {
+        let mut message = [0; 4096];
+        while !heard.contains(word) {
+            let length = socket.recv(&mut message)?;
+            heard += &String::from_utf8_lossy(&message[..length]);
+            heard.push('\n');
+        }
+        Ok(())
+    };
+    for word in ["READY=1", "WATCHDOG=1", "STATUS="] {
+        wait_for(word)?;
+    }
+    running.running().signal(Signal::SIGHUP)?;
+    wait_for("RELOADING=1")?;
+    running.stop()?;
+    wait_for("STOPPING=1")
+}
+
+#[test]
 fn without_a_console_alerts_wait_and_arrive_when_it_is_back() -> Result<()> {
     let scene = Scene::new()?;
     let mut console = scene.console()?;
@@ -404,6 +433,34 @@ fn a_revoked_sensor_is_told_so_and_keeps_its_alerts() -> Result<()> {
         1,
         "degraded"
     );
+    running.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_console_with_another_authority_is_not_trusted() -> Result<()> {
+    let scene = Scene::new()?;
+    let console = scene.console()?;
+    scene.sensor.enroll(scene.place(), &console.token(&[])?)?;
+    let (sensors, portal) = (console.sensors(), console.portal());
+    drop(console);
+    let impostor = scene.folder.path().join("impostor");
+    let programs = Programs::of_this_build();
+    let _impostor = Console::start_on(&programs, scene.place(), &impostor, sensors, portal)?;
+    let running = scene.sensor.start(scene.place())?;
+    let problem = eventually("it says whom it does not trust", SOON, || {
+        let status = scene.sensor.status().ok()?;
+        status["problems"]
+            .as_array()?
+            .first()?
+            .as_str()
+            .map(str::to_owned)
+    })?;
+    assert!(
+        problem.contains("CA") && problem.contains(&sensors.to_string()),
+        "{problem}"
+    );
+    assert_eq!(scene.sensor.status()?["console"], false);
     running.stop()?;
     Ok(())
 }

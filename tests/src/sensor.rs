@@ -94,6 +94,18 @@ impl Sensor {
     /// # Errors
     /// If it does not start; shows what it said.
     pub fn start(&self, place: Place<'_>) -> Result<RunningSensor> {
+        self.start_with(place, &[])
+    }
+
+    /// Starts it with these environment variables, and waits until it watches.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        &self,
+        place: Place<'_>,
+        variables: &[(&str, &Path)],
+    ) -> Result<RunningSensor> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -105,6 +117,7 @@ impl Sensor {
             .arg(self.config())
             .stdout(log.try_clone()?)
             .stderr(log);
+        command.envs(variables.iter().copied());
         let mut running = Running::new(place.spawn(command)?);
         eventually("the sensor watches", START, || {
             let ended = running.child().try_wait().ok().flatten().is_some();

@@ -38,6 +38,7 @@ pub(super) struct Client {
 impl Client {
     /// Runs until told to stop.
     pub(super) async fn run(mut self) {
+        self.await_spool().await;
         let mut failures = 0;
         while !self.stopping() {
             let stamp = Papers::stamp(&self.state_dir);
@@ -70,6 +71,15 @@ impl Client {
                 }
             };
             self.pause(pause, stamp).await;
+        }
+    }
+
+    /// Waits until the writer has opened the spool: before, its file may be there without a table.
+    async fn await_spool(&mut self) {
+        tokio::select! {
+            // Neither fails but for the end of its sender, which the loop sees as a stop.
+            _ = self.view.committed.wait_for(|committed| committed.generation != 0) => {}
+            _ = self.stop.changed() => {}
         }
     }
 
