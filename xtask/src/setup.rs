@@ -13,7 +13,7 @@ pub(crate) struct Options {
 }
 
 /// Debian packages that the tests need besides the lab's.
-const TEST_PACKAGES: &[&str] = &["chromium", "systemd", "tshark"];
+const TEST_PACKAGES: &[&str] = &["systemd", "tshark", "util-linux"];
 /// Debian packages that build the kernel program where rustup offers no `rust-src`.
 const TOOLCHAIN_PACKAGES: &[&str] = &["cargo-web", "rust-web-src", "rustc-web"];
 /// What bpf-linker links against; the release that the toolchains' own LLVM is of.
