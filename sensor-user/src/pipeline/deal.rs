@@ -1,6 +1,6 @@
 //! Which worker, and which of its decoders, a packet belongs to.
 
-use goshawk_decode::{Frame, shard};
+use goshawk_decode::{Frame, Limits, shard};
 
 /// A fixed number of decoders dealt to workers.
 ///
@@ -43,6 +43,24 @@ impl Deal {
         (0..self.shards as usize)
             .filter(|shard| shard % self.workers() == worker)
             .count()
+    }
+
+    /// What each decoder may remember. Sixteen of them share what four workers have when live, so
+    /// that a flood in a capture costs no more memory than one on the wire.
+    pub fn limits(self) -> Limits {
+        let whole = Limits::default();
+        if self.shards == 1 {
+            return whole;
+        }
+        Limits {
+            max_conversations: whole.max_conversations / 4,
+            max_strangers: whole.max_strangers / 4,
+            max_buffered: whole.max_buffered / 4,
+            max_datagrams: whole.max_datagrams / 4,
+            max_fragment_bytes: whole.max_fragment_bytes / 4,
+            max_mapped_endpoints: whole.max_mapped_endpoints / 4,
+            ..whole
+        }
     }
 
     /// The worker that a packet belongs to.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use goshawk_decode::{Decoded, Decoder, Limits, Stats};
+use goshawk_decode::{Decoded, Decoder, Stats};
 use goshawk_model::Timestamp;
 
 use super::deal::Deal;
@@ -42,7 +42,7 @@ impl Worker {
         reports: Sender<Report>,
     ) -> Self {
         let decoders = (0..deal.decoders(index % deal.workers()))
-            .map(|_| Decoder::new(Arc::clone(sensor), Limits::default()))
+            .map(|_| Decoder::new(Arc::clone(sensor), deal.limits()))
             .collect();
         let (reported, counted) = (Timestamp::ZERO, Timestamp::ZERO);
         Self {
