@@ -114,6 +114,35 @@ fn one_try_at_two_controllers_is_one_try() {
     assert_eq!(verdict(Settings::default(), tries), []);
 }
 
+/// Windows asks twice for one wrong password, at once; a person takes seconds for the next.
+#[test]
+fn a_doubled_failure_of_a_person_is_one_try() {
+    let twice = |tries: usize| {
+        let net = Net::default();
+        let pairs = (0..tries).flat_map(|_| {
+            [
+                net.pass(6_000).refused("alice", AT, 24),
+                net.pass(300).refused("alice", AT, 24),
+            ]
+        });
+        let mut all: Vec<_> = pairs.collect();
+        all.push(net.pass(4_000).logon("alice", AT, "alice"));
+        verdict(Settings::default(), all)
+    };
+    assert_eq!(twice(5), []);
+    assert_eq!(
+        twice(9).len(),
+        1,
+        "eight tries are too many, doubled or not"
+    );
+}
+
+#[test]
+fn a_tool_in_a_hurry_is_no_person() {
+    let tries = wrong(&Net::default(), "alice", AT, 8, 200);
+    assert_eq!(verdict(Settings::default(), tries).len(), 1);
+}
+
 #[test]
 fn a_retransmission_is_one_try() {
     let net = Net::default();

@@ -112,6 +112,23 @@ fn rubeus_through_windows_offers_everything_for_many_services() {
     assert!(alert.targets_total >= 4, "{}", alert.targets_total);
 }
 
+/// The ticket that answers is for the other realm's KDC, whatever the trust's key.
+#[test]
+fn referrals_to_another_realm_are_silent() {
+    let net = Net::default();
+    let mut day = vec![net.logon("alice", WS, "alice")];
+    for n in 0..8 {
+        let service = format!("MSSQLSvc/db{n}.other.example:1433");
+        let referral = sealed("krbtgt/OTHER.EXAMPLE", &service, RC4);
+        let answer = issued(referral, AES);
+        day.push(
+            net.pass(1_000)
+                .tgs((WS, "alice"), &service, (2, FULL), Some("alice"), answer),
+        );
+    }
+    assert_eq!(verdict(Settings::default(), day), []);
+}
+
 #[test]
 fn a_morning_is_silent() {
     let net = Net::default();

@@ -9,7 +9,8 @@
 //! `KDC_ERR_CLIENT_REVOKED`. A ticket after such failures means that the guess was right.
 //!
 //! **Look-alikes.** People mistype: a few failures, then a ticket, which wipes them out. Clients
-//! that ask a second controller at once make two failures of one try. A service with a stale
+//! that ask twice, as Windows does, or a second controller at once, make two failures of one try;
+//! only failures faster than any person's count one by one. A service with a stale
 //! password fails at an even pace for ever; it is told with low confidence. A computer whose own
 //! account is broken retries as well; machine passwords are not guessable, so alone they do not
 //! count. Behind a terminal server or NAT a few people of many mistype at any time: while those

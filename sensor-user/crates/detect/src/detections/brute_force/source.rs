@@ -11,7 +11,12 @@ use super::super::Mark;
 use super::{BRUTE, BRUTE_WITHIN};
 
 /// A failure at a second controller this soon after is the same try.
-const SAME_TRY: Duration = Duration::from_secs(2);
+const SECOND_CONTROLLER: Duration = Duration::from_secs(5);
+/// Windows asks twice for one wrong password: failures this close together are one try of a person.
+const SAME_TRY: Duration = Duration::from_secs(1);
+/// So many failures within [`FAST_WITHIN`] are no person's, not even doubled.
+const FAST: usize = 3;
+const FAST_WITHIN: Duration = Duration::from_secs(2);
 /// Stale passwords are retried no faster than this, and evenly.
 const STALE_PACE: Duration = Duration::from_secs(10);
 
@@ -45,7 +50,7 @@ impl Source {
             last: now,
             server,
         });
-        if tries.number > 0 && tries.server != server && now.since(tries.last) < SAME_TRY {
+        if tries.number > 0 && tries.server != server && now.since(tries.last) < SECOND_CONTROLLER {
             return false;
         }
         tries.number += 1;
@@ -66,7 +71,8 @@ impl Source {
             .filter(|(who, one)| who == account && one.mark.now + BRUTE_WITHIN > now)
             .map(|(_, one)| *one)
             .collect();
-        (recent.len() >= BRUTE).then_some(recent)
+        let many = recent.len() >= BRUTE && (is_fast(&recent) || persons_tries(&recent) >= BRUTE);
+        many.then_some(recent)
     }
 
     pub(super) fn forgive(&mut self, account: &Account) {
@@ -96,6 +102,26 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether failures ever came faster than a person's do.
+fn is_fast(failures: &[Failure]) -> bool {
+    failures
+        .windows(FAST)
+        .any(|some| some[FAST - 1].mark.now.since(some[0].mark.now) <= FAST_WITHIN)
+}
+
+/// How often a person typed, where each try may have failed twice at once.
+fn persons_tries(failures: &[Failure]) -> usize {
+    let mut last = None;
+    let mut tries = 0;
+    for failure in failures {
+        if last.is_none_or(|last| failure.mark.now.since(last) > SAME_TRY) {
+            tries += 1;
+            last = Some(failure.mark.now);
+        }
+    }
+    tries
 }
 
 /// Whether the failures come as evenly as those of a clock, and slowly.

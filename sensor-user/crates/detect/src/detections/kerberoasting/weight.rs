@@ -50,7 +50,11 @@ pub(super) fn weigh(
     if service.is_ticket_granting() || request.is_some_and(names_accounts_by_design) {
         return None;
     }
-    let share = match exchange.answer {
+    let share = match &exchange.answer {
+        // A referral (RFC 6806 section 8): the ticket is for another realm's KDC and cracks nothing.
+        Answer::Issued { ticket, .. } if Service::new(&ticket.service).is_ticket_granting() => {
+            return None;
+        }
         // Samba refuses impacket's requests for a checksum that is missing, whatever they ask for.
         Answer::Issued { .. }
         | Answer::Unseen
