@@ -143,6 +143,7 @@ pub struct Exclude {
     /// When this exception ends.
     pub until: Option<Moment>,
     /// Why: for whoever reads this in a year.
+    #[serde(default)]
     pub reason: String,
 }
 
@@ -241,12 +242,12 @@ impl Default for Capture {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It does not say what it should.
     #[error("{place}: {why}")]
@@ -270,9 +271,9 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
                 Ok(Self::default())
             }
-            Err(source) => Err(ConfigError::Io {
+            Err(cause) => Err(ConfigError::Io {
                 path: path.to_owned(),
-                source,
+                cause,
             }),
         }
     }

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 pub struct Account(Box<str>);
 
-/// Names longer than this (bytes) are cut: sAMAccountName allows 256 characters
-/// ([MS-ADA3] 2.222), a UPN 1,024, and an attacker may send megabytes.
-const MAX_NAME: usize = 1024;
+/// Names, and realms, longer than this (bytes) are cut: sAMAccountName allows 256 characters
+/// ([MS-ADA3] 2.222), a DNS name 253, and an attacker may send megabytes.
+const MAX_NAME: usize = 256;
 
 impl Account {
     /// From a bare name and the realm it was seen in (`""` if unknown).
@@ -98,8 +98,7 @@ impl Account {
     }
 
     fn join(name: &str, realm: &str) -> Self {
-        let name = cut(name).to_lowercase();
-        let realm = cut(realm.trim_end_matches('.')).to_lowercase();
+        let (name, realm) = (normal(name), normal(realm.trim_end_matches('.')));
         Self(
             if realm.is_empty() {
                 name
@@ -129,8 +128,12 @@ impl From<Account> for String {
     }
 }
 
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_NAME)]
+/// Lower case, cut. Some letters grow when they are lowered, so the cut comes after; the first one
+/// keeps megabytes from being lowered.
+fn normal(text: &str) -> String {
+    let mut text = text[..text.floor_char_boundary(4 * MAX_NAME)].to_lowercase();
+    text.truncate(text.floor_char_boundary(MAX_NAME));
+    text
 }
 
 #[cfg(test)]

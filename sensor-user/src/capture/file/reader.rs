@@ -342,8 +342,10 @@ impl Interface {
     }
 }
 
+/// The upper half of the field tells of frame check sequences, which the lengths in the packets'
+/// own headers leave out anyway (pcap's file header, draft-ietf-opsawg-pcap).
 fn link_type(link: Linktype) -> Result<LinkType, i32> {
-    match link.0 {
+    match link.0 & 0xffff {
         0 | 108 => Ok(LinkType::Null),
         1 => Ok(LinkType::Ethernet),
         12 | 14 | 101 | 228 | 229 => Ok(LinkType::RawIp),
@@ -448,6 +450,14 @@ mod tests {
         assert!(!end.unwrap());
         assert_eq!(packets[0].time, Timestamp::from_parts(7, 5000));
         assert_eq!(packets[1].data, b"three");
+    }
+
+    #[test]
+    fn a_frame_check_sequence_is_no_other_link_layer() {
+        let mut bytes = pcap(&[(7, b"one")]);
+        bytes[20..24].copy_from_slice(&0x1400_0001_u32.to_le_bytes());
+        let (packets, _) = read_all(bytes);
+        assert_eq!(packets[0].link, LinkType::Ethernet);
     }
 
     #[test]

@@ -202,9 +202,11 @@ fn list(value: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
 }
 
 impl PrincipalName<'_> {
-    /// `class/instance@realm` in the wire's case.
+    /// `class/instance@realm` in the wire's case, each side cut at [`MAX_TEXT`]: what is kept of a
+    /// name must not be as long as an attacker likes.
     pub(crate) fn text(&self, realm: &str) -> Box<str> {
-        format!("{}@{realm}", self.components.join("/")).into()
+        let name = self.components.join("/");
+        format!("{}@{}", cut(&name), cut(realm)).into()
     }
 
     /// The account of this name; `None` where the name is hidden (RFC 8062, used by FAST).
@@ -219,6 +221,14 @@ impl PrincipalName<'_> {
         let components = self.components.iter().map(|part| &**part);
         Some(Account::from_principal(components, realm))
     }
+}
+
+/// Longest service name, and realm, that is kept, bytes; a DNS name has 253 (RFC 1035 2.3.4).
+const MAX_TEXT: usize = 384;
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -282,7 +282,7 @@ impl BruteForce {
             return;
         }
         let source = self.sources.touch(ip, scene.now, Source::default);
-        source.forget_before(scene.now - SPRAY_WITHIN);
+        source.forget_older(SPRAY_WITHIN, scene.now);
         if !source.add(account, failure, server) {
             return;
         }
@@ -325,10 +325,9 @@ impl BruteForce {
             let failures = self
                 .victims
                 .touch(account.clone(), scene.now, VecDeque::new);
-            let limit = scene.now - BRUTE_WITHIN;
             while failures
                 .front()
-                .is_some_and(|(_, one)| one.mark.now <= limit)
+                .is_some_and(|(_, one)| one.mark.now + BRUTE_WITHIN <= scene.now)
             {
                 failures.pop_front();
             }

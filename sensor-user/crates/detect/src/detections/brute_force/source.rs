@@ -81,11 +81,13 @@ impl Source {
         }
     }
 
-    pub(super) fn forget_before(&mut self, limit: Timestamp) {
+    /// Forgets failures older than `age`. A sum, since a difference would end at the epoch, where
+    /// captures without stamps happen.
+    pub(super) fn forget_older(&mut self, age: Duration, now: Timestamp) {
         while self
             .failures
             .front()
-            .is_some_and(|(_, one)| one.mark.now <= limit)
+            .is_some_and(|(_, one)| one.mark.now + age <= now)
         {
             self.forget_oldest();
         }
