@@ -15,6 +15,9 @@ use crate::scene::Scene;
 /// `KRB_AP_ERR_TKT_EXPIRED` to `KRB_AP_ERR_REPEAT` (RFC 4120 7.5.9).
 const TKT_EXPIRED: i32 = 32;
 const REPEAT: i32 = 34;
+/// `KDC_ERR_MUST_USE_USER2USER` (RFC 4120 7.5.9): no ticket that cracks, and honest clients then ask
+/// for the other kind.
+const MUST_USE_USER2USER: i32 = 27;
 
 /// Why a request counts; rising with what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,7 +64,11 @@ pub(super) fn weigh(
         | Answer::Refused(error::ETYPE_NOSUPP | error::INAPP_CKSUM) => 1,
         // A clock that is wrong, a ticket that is too old: honest clients come again.
         Answer::Refused(
-            TKT_EXPIRED..=REPEAT | error::AP_SKEW | error::RESPONSE_TOO_BIG | error::WRONG_REALM,
+            MUST_USE_USER2USER
+            | TKT_EXPIRED..=REPEAT
+            | error::AP_SKEW
+            | error::RESPONSE_TOO_BIG
+            | error::WRONG_REALM,
         ) => return None,
         Answer::Refused(_) => 2,
     };
