@@ -12,8 +12,9 @@
 //! that ask twice, as Windows does, or a second controller at once, make two failures of one try;
 //! only failures faster than any person's count one by one. A service with a stale
 //! password fails at an even pace for ever; it is told with low confidence. A computer whose own
-//! account is broken retries as well; machine passwords are not guessable, so alone they do not
-//! count. Behind a terminal server or NAT a few people of many mistype at any time: while those
+//! account is broken retries as well; machine passwords are not guessable, so one of them is no
+//! brute force; several from one place count as a spray, since a password that equals the computer's
+//! name is tried just so. Behind a terminal server or NAT a few people of many mistype at any time: while those
 //! who log on outnumber those who fail, it takes more.
 
 mod source;
