@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use goshawk_decode::Stats;
 use goshawk_model::{
-    Activity, ActivityId, Actor, Alert, Confidence, Drops, Host, Kind, Outcome, Timestamp,
-    Transport,
+    Activity, ActivityId, Actor, Alert, Confidence, Credentials, Drops, Host, Kind, Outcome,
+    Timestamp, Transport,
 };
 use serde::Serialize;
 
@@ -37,6 +37,8 @@ pub struct ActivityLine<'a> {
     from: SocketAddr,
     to: SocketAddr,
     actor: Option<&'a Actor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<&'a Credentials>,
     client: &'a Host,
     server: &'a Host,
     outcome: Outcome,
@@ -52,6 +54,7 @@ impl<'a> From<&'a Activity> for ActivityLine<'a> {
             sensor,
             flow,
             actor,
+            credentials,
             client,
             server,
             outcome,
@@ -67,6 +70,7 @@ impl<'a> From<&'a Activity> for ActivityLine<'a> {
             from: flow.client,
             to: flow.server,
             actor: actor.as_ref(),
+            credentials: credentials.as_deref(),
             client,
             server,
             outcome: *outcome,
@@ -98,6 +102,8 @@ pub struct ProtocolLine {
     pub messages: u64,
     /// Messages that could not be.
     pub errors: u64,
+    /// Messages that nobody but their ends can read: encrypted by the protocol itself or by TLS.
+    pub sealed: u64,
 }
 
 impl StatsLine {
@@ -112,6 +118,7 @@ impl StatsLine {
                     ProtocolLine {
                         messages: count.messages,
                         errors: count.errors,
+                        sealed: count.sealed,
                     },
                 )
             })

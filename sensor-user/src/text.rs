@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use goshawk_model::kerberos::{Answer, error_name, etype_name};
-use goshawk_model::{Activity, Alert, Host, Kind, Party, Severity};
+use goshawk_model::{Activity, Alert, Host, Party, Severity};
 
 /// An alert over a few lines; with colour where the terminal shows it.
 pub struct AlertText<'a> {
@@ -81,39 +80,9 @@ pub fn activity(activity: &Activity) -> String {
         ..
     } = activity;
     let who = actor.as_ref().map_or("?", |actor| actor.account.as_str());
-    let what = match kind {
-        Kind::As(exchange) => format!(
-            "kerberos AS {} for {}: {}",
-            exchange
-                .client
-                .as_ref()
-                .map_or("?", |client| client.as_str()),
-            exchange.service.as_deref().unwrap_or("?"),
-            answer(&exchange.answer)
-        ),
-        Kind::Tgs(exchange) => format!(
-            "kerberos TGS for {}: {}",
-            exchange.service.as_deref().unwrap_or("?"),
-            answer(&exchange.answer)
-        ),
-        Kind::Ap(exchange) => format!("kerberos AP with a ticket for {}", exchange.ticket.service),
-        Kind::Rpc(call) => format!(
-            "dcerpc {} {} ({})",
-            call.name.as_deref().unwrap_or("unknown interface"),
-            call.operation.as_deref().unwrap_or("call"),
-            call.opnum
-        ),
-        Kind::Endpoint(mapped) => {
-            format!(
-                "dcerpc endpoint of {} is {}",
-                mapped.interface, mapped.endpoint
-            )
-        }
-        _ => "activity".to_owned(),
-    };
     let outcome = format!("{outcome:?}").to_lowercase();
     plain(&format!(
-        "{time} {} > {} {who} {what} [{outcome}]",
+        "{time} {} > {} {who} {kind} [{outcome}]",
         host(client),
         host(server)
     ))
@@ -123,14 +92,6 @@ fn host(host: &Host) -> String {
     match &host.name {
         Some(name) => format!("{name}({})", host.ip),
         None => host.ip.to_string(),
-    }
-}
-
-fn answer(answer: &Answer) -> String {
-    match answer {
-        Answer::Issued { ticket, .. } => format!("ticket, {}", etype_name(ticket.etype)),
-        Answer::Refused(code) => format!("{} ({code})", error_name(*code)),
-        Answer::Unseen => "no answer seen".to_owned(),
     }
 }
 

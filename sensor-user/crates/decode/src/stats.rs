@@ -18,6 +18,8 @@ pub struct ProtocolStats {
     pub messages: u64,
     /// Messages that could not be understood.
     pub errors: u64,
+    /// Messages that nobody but their ends can read: sealed by the protocol, or TLS records.
+    pub sealed: u64,
 }
 
 /// The protocols that are counted.
@@ -25,10 +27,24 @@ pub struct ProtocolStats {
 pub enum Protocol {
     /// Kerberos v5, RFC 4120, and its change-password protocol, RFC 3244.
     Kerberos,
-    /// DCE/RPC over TCP, [C706] and [MS-RPCE].
+    /// LDAP and CLDAP, RFC 4511 and [MS-ADTS].
+    Ldap,
+    /// SMB 1, [MS-CIFS] and [MS-SMB].
+    Smb1,
+    /// SMB 2 and 3, [MS-SMB2]: each command of a compound.
+    Smb2,
+    /// DCE/RPC over TCP, named pipes and HTTP, [C706] and [MS-RPCE].
     Dcerpc,
     /// NTLM messages inside other protocols, [MS-NLMP].
     Ntlm,
+    /// HTTP messages that carry security tokens, RFC 4559.
+    Http,
+    /// DNS, RFC 1035 and RFC 2136.
+    Dns,
+    /// NetBIOS names and datagrams over UDP, RFC 1002, and the mailslots in them.
+    Netbios,
+    /// Time, RFC 5905 and [MS-SNTP].
+    Sntp,
 }
 
 /// Why something was not decoded.
@@ -96,6 +112,7 @@ impl Stats {
         for (mine, theirs) in self.protocols.iter_mut().zip(other.protocols) {
             mine.messages += theirs.messages;
             mine.errors += theirs.errors;
+            mine.sealed += theirs.sealed;
         }
         for (mine, theirs) in self.drops.iter_mut().zip(other.drops) {
             *mine += theirs;
@@ -119,14 +136,32 @@ impl Stats {
 
 impl Protocol {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 3] = [Self::Kerberos, Self::Dcerpc, Self::Ntlm];
+    pub const ALL: [Self; 10] = [
+        Self::Kerberos,
+        Self::Ldap,
+        Self::Smb1,
+        Self::Smb2,
+        Self::Dcerpc,
+        Self::Ntlm,
+        Self::Http,
+        Self::Dns,
+        Self::Netbios,
+        Self::Sntp,
+    ];
 
     /// The name in `--stats`, metrics and health.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Kerberos => "kerberos",
+            Self::Ldap => "ldap",
+            Self::Smb1 => "smb1",
+            Self::Smb2 => "smb2",
             Self::Dcerpc => "dcerpc",
             Self::Ntlm => "ntlm",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::Netbios => "netbios",
+            Self::Sntp => "sntp",
         }
     }
 }
@@ -200,7 +235,8 @@ mod tests {
             sum.protocol(Protocol::Dcerpc),
             ProtocolStats {
                 messages: 2,
-                errors: 2
+                errors: 2,
+                sealed: 0,
             }
         );
     }

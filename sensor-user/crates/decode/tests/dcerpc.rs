@@ -2,10 +2,9 @@
 
 mod support;
 
-use goshawk_decode::Decoded;
-use goshawk_model::kerberos::Carrier;
+use goshawk_decode::{Decoded, Protocol};
 use goshawk_model::rpc::{DRSUAPI, EPM, EndpointMapped, RpcCall};
-use goshawk_model::{Account, Kind, Outcome};
+use goshawk_model::{Account, Carrier, Kind, Outcome};
 
 use support::messages::*;
 use support::wire::{SERVER, Wire};
@@ -52,8 +51,10 @@ fn replication_is_a_ticket_presented_and_calls() {
     assert_eq!(crack.fault, Some(5));
     let auth = changes.auth.as_ref().unwrap();
     assert_eq!((auth.auth_type, auth.level), (16, 6));
-    assert_eq!(auth.ticket.as_ref(), Some(&presented.ticket));
-    assert_eq!(stats.protocols().nth(1).unwrap().1.errors, 0);
+    let changes = &decoded.iter().rev().nth(1).unwrap().activity;
+    let credentials = changes.credentials.as_ref().unwrap();
+    assert_eq!(credentials.ticket.as_ref(), Some(&presented.ticket));
+    assert_eq!(stats.protocol(Protocol::Dcerpc).errors, 0);
 }
 
 #[test]
@@ -102,9 +103,9 @@ fn ntlm_names_an_account_that_an_answer_proves() {
     assert_eq!(actor.account, Account::new("mallory", "corp"));
     assert!(actor.authenticated);
     assert_eq!(activity.client.name.as_deref(), Some("kali"));
-    let auth = calls(&answered)[0].0.auth.as_ref().unwrap();
-    assert_eq!(auth.ntlm_account.as_ref(), Some(&actor.account));
-    assert_eq!(auth.workstation.as_deref(), Some("kali"));
+    let credentials = activity.credentials.as_ref().unwrap();
+    assert_eq!(credentials.account.as_ref(), Some(&actor.account));
+    assert_eq!(credentials.workstation.as_deref(), Some("kali"));
 
     let refused = by_ntlm(&Pdu::fault(2, 5));
     assert_eq!(refused[0].activity.outcome, Outcome::Failure);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use goshawk_decode::Decoded;
+use goshawk_decode::{Decoded, Protocol};
 use goshawk_model::kerberos::{Answer, AsExchange, TgsExchange};
 use goshawk_model::{Account, Activity, Digest, Kind, Outcome};
 
@@ -90,8 +90,8 @@ fn a_logon_is_an_attempt_refused_and_one_granted() {
         (18, Some(2), 900)
     );
 
-    assert_eq!(stats.protocols().next().unwrap().1.messages, 4);
-    assert_eq!(stats.protocols().next().unwrap().1.errors, 0);
+    assert_eq!(stats.protocol(Protocol::Kerberos).messages, 4);
+    assert_eq!(stats.protocol(Protocol::Kerberos).errors, 0);
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use goshawk_model::kerberos::{
-    Answer, ApExchange, AsExchange, AsRequest, Carrier, TgsExchange, TgsRequest, Ticket, padata,
+    Answer, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
 use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall};
 use goshawk_model::{
-    Account, Activity, Confidence, Digest, Flow, Host, Kind, Outcome, Timestamp, Transport,
+    Account, Activity, Carrier, Confidence, Credentials, Digest, Flow, Host, Kind, Mechanism,
+    Outcome, Timestamp, Transport,
 };
 
 /// What Windows 10 and later offer.
@@ -96,6 +98,7 @@ impl Net {
                 server: SocketAddr::new(self.dc, 88),
             },
             actor: None,
+            credentials: None,
             client: Host::from(client),
             server: Host::from(self.dc),
             outcome,
@@ -246,7 +249,7 @@ impl Net {
         &self,
         from: &str,
         opnum: u16,
-        auth: Option<RpcAuth>,
+        by: Option<Credentials>,
         outcome: Outcome,
     ) -> Activity {
         let fault = (outcome == Outcome::Failure).then_some(0x2105);
@@ -255,7 +258,10 @@ impl Net {
             name: Some("drsuapi".into()),
             opnum,
             operation: None,
-            auth,
+            auth: by.as_ref().map(|_| RpcAuth {
+                auth_type: 9,
+                level: 6,
+            }),
             fault,
             request_bytes: 500,
             response_bytes: if outcome == Outcome::Success {
@@ -264,29 +270,28 @@ impl Net {
                 0
             },
         });
-        self.activity(from, outcome, kind)
+        Activity {
+            credentials: by.map(Arc::new),
+            ..self.activity(from, outcome, kind)
+        }
     }
 }
 
-/// A sealed Kerberos context.
-pub(crate) fn kerberos(ticket: Ticket) -> Option<RpcAuth> {
-    Some(RpcAuth {
-        auth_type: 9,
-        level: 6,
+/// Who made a call with this ticket.
+pub(crate) fn kerberos(ticket: Ticket) -> Option<Credentials> {
+    Some(Credentials {
         ticket: Some(ticket),
-        ntlm_account: None,
-        workstation: None,
+        proven: true,
+        ..Credentials::new(Mechanism::Kerberos)
     })
 }
 
-/// A sealed NTLM context.
-pub(crate) fn ntlm(account: &str) -> Option<RpcAuth> {
-    Some(RpcAuth {
-        auth_type: 10,
-        level: 6,
-        ticket: None,
-        ntlm_account: Some(Account::new(account, "CORP")),
-        workstation: None,
+/// Who said by NTLM to be `account`.
+pub(crate) fn ntlm(account: &str) -> Option<Credentials> {
+    Some(Credentials {
+        account: Some(Account::new(account, "CORP")),
+        proven: true,
+        ..Credentials::new(Mechanism::Ntlm)
     })
 }
 

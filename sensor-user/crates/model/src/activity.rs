@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kerberos::{ApExchange, AsExchange, TgsExchange};
 use crate::rpc::{EndpointMapped, RpcCall};
-use crate::{Account, Digest, Timestamp};
+use crate::{Account, Credentials, Digest, Timestamp};
 
 /// One thing somebody did: a logon attempt, a ticket request, an RPC call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Activity {
     pub flow: Flow,
     /// Who did it, where the wire tells.
     pub actor: Option<Actor>,
+    /// What the connection it was done on authenticated with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Arc<Credentials>>,
     /// The machine that asked.
     pub client: Host,
     /// The machine that was asked.
@@ -53,6 +56,19 @@ pub enum Kind {
     Rpc(RpcCall),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
     Endpoint(EndpointMapped),
+}
+
+impl fmt::Display for Kind {
+    /// What was done, in a few words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::As(exchange) => exchange.fmt(f),
+            Self::Tgs(exchange) => exchange.fmt(f),
+            Self::Ap(exchange) => exchange.fmt(f),
+            Self::Rpc(call) => call.fmt(f),
+            Self::Endpoint(mapped) => mapped.fmt(f),
+        }
+    }
 }
 
 /// The connection an activity travelled on, seen from its client.

@@ -1,8 +1,10 @@
 //! Kerberos exchanges as activities (RFC 4120), and the names of its numbers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Digest};
+use crate::{Account, Carrier, Digest};
 
 /// `KDCOptions` bit 28 counted from the most significant: `enc-tkt-in-skey`, user-to-user.
 pub const OPTION_ENC_TKT_IN_SKEY: u32 = 0x0000_0008;
@@ -170,17 +172,6 @@ pub struct ApExchange {
     pub error: Option<i32>,
 }
 
-/// The protocols that carry an AP exchange to a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Carrier {
-    /// In the authentication verifier of a bind ([MS-RPCE] 2.2.2.11).
-    Dcerpc,
-    /// Bare, on a port of Kerberos itself.
-    Kerberos,
-}
-
 /// The name of an encryption type, `aes256-cts-hmac-sha1-96` (RFC 3961 registry).
 pub fn etype_name(etype: i32) -> &'static str {
     match etype {
@@ -231,5 +222,47 @@ pub fn error_name(code: i32) -> &'static str {
         60 => "KRB_ERR_GENERIC",
         error::WRONG_REALM => "KDC_ERR_WRONG_REALM",
         _ => "KRB_ERROR",
+    }
+}
+
+impl fmt::Display for AsExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            client,
+            service,
+            answer,
+            ..
+        } = self;
+        let client = client.as_ref().map_or("?", Account::as_str);
+        let service = service.as_deref().unwrap_or("?");
+        write!(f, "kerberos AS {client} for {service}: {answer}")
+    }
+}
+
+impl fmt::Display for TgsExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = self.service.as_deref().unwrap_or("?");
+        write!(f, "kerberos TGS for {service}: {}", self.answer)
+    }
+}
+
+impl fmt::Display for ApExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let carrier = self.carrier.name();
+        write!(
+            f,
+            "kerberos AP in {carrier} with a ticket for {}",
+            self.ticket.service
+        )
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issued { ticket, .. } => write!(f, "ticket, {}", etype_name(ticket.etype)),
+            Self::Refused(code) => write!(f, "{} ({code})", error_name(*code)),
+            Self::Unseen => f.write_str("no answer seen"),
+        }
     }
 }

@@ -10,6 +10,7 @@
 mod account;
 mod activity;
 mod alert;
+mod credentials;
 mod digest;
 pub mod frame;
 mod health;
@@ -23,6 +24,7 @@ pub use activity::{
     Transport,
 };
 pub use alert::{Alert, AlertId, Evidence, Party, Severity, Technique};
+pub use credentials::{Carrier, Credentials, Mechanism};
 pub use digest::Digest;
 pub use health::{CaptureHealth, Drops, SensorHealth};
 pub use time::{ParseTimestampError, Timestamp};

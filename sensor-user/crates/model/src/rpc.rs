@@ -1,11 +1,10 @@
 //! DCE/RPC calls as activities ([C706], [MS-RPCE]).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, uuid};
-
-use crate::kerberos::Ticket;
 
 /// [MS-RPCE] 2.2.1.2: the endpoint mapper, `ept`.
 pub const EPM: Uuid = uuid!("e1af8308-5d1f-11c9-91a4-08002b14a0fa");
@@ -33,7 +32,8 @@ pub struct RpcCall {
     pub opnum: u16,
     /// The operation's name, `IDL_DRSGetNCChanges`, where known.
     pub operation: Option<Cow<'static, str>>,
-    /// Who the connection authenticated as, as far as its binds told.
+    /// How the call is protected; `None` where no bind of its security context was seen. Who it
+    /// speaks for is in the activity's credentials.
     pub auth: Option<RpcAuth>,
     /// The fault's status, where the server refused ([C706] 12.6.4.7).
     pub fault: Option<u32>,
@@ -44,18 +44,12 @@ pub struct RpcCall {
 }
 
 /// A connection's security context ([MS-RPCE] 2.2.2.11).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RpcAuth {
     /// `auth_type`: 9 SPNEGO, 10 NTLM, 16 Kerberos, 68 Netlogon.
     pub auth_type: u8,
     /// `auth_level`: 1 none, 2 connect, 4 packet, 5 integrity, 6 privacy (sealed).
     pub level: u8,
-    /// The service ticket presented; its owner is known from where it was issued.
-    pub ticket: Option<Ticket>,
-    /// The account that NTLM's AUTHENTICATE message names ([MS-NLMP] 2.2.1.3).
-    pub ntlm_account: Option<crate::Account>,
-    /// The workstation that NTLM's AUTHENTICATE message names.
-    pub workstation: Option<Box<str>>,
 }
 
 /// An answer of the endpoint mapper: where an interface listens ([C706] appendix L).
@@ -65,4 +59,22 @@ pub struct EndpointMapped {
     pub interface: Uuid,
     /// The TCP endpoint it was told.
     pub endpoint: std::net::SocketAddr,
+}
+
+impl fmt::Display for RpcCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let interface = self.name.as_deref().unwrap_or("unknown interface");
+        let operation = self.operation.as_deref().unwrap_or("call");
+        write!(f, "dcerpc {interface} {operation} ({})", self.opnum)
+    }
+}
+
+impl fmt::Display for EndpointMapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "dcerpc endpoint of {} is {}",
+            self.interface, self.endpoint
+        )
+    }
 }

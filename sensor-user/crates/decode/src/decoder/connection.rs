@@ -9,7 +9,7 @@ use crate::flow::stream::{Direction, Segment};
 use crate::flow::{FlowKey, Side};
 use crate::limits::Limits;
 use crate::protocol::dcerpc::Endpoints;
-use crate::protocol::{Context, Reading, Session};
+use crate::protocol::{Context, DatagramProtocol, Reading, Session};
 use crate::stats::Stats;
 
 /// What all flows of a decoder share.
@@ -94,7 +94,7 @@ impl Connection {
 
     /// Bytes held.
     pub(super) fn held(&self) -> usize {
-        self.low.held() + self.high.held()
+        self.low.held() + self.high.held() + self.session.held()
     }
 
     /// When the next thing has waited long enough.
@@ -105,9 +105,15 @@ impl Connection {
         gaps.chain(self.session.deadline()).min()
     }
 
-    /// Takes a UDP datagram.
-    pub(super) fn datagram(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
-        self.session.datagram(side, bytes, cx);
+    /// Takes a UDP datagram of `protocol`.
+    pub(super) fn datagram(
+        &mut self,
+        protocol: DatagramProtocol,
+        side: Side,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) {
+        self.session.datagram(protocol, side, bytes, cx);
     }
 
     /// Takes a TCP segment.

@@ -14,7 +14,7 @@ use crate::flow::{FlowKey, Side};
 use crate::frame::Frame;
 use crate::limits::Limits;
 use crate::link::{self, IpPacket};
-use crate::protocol::kerberos;
+use crate::protocol;
 use crate::stats::{Drop, Stats};
 
 use connection::{Flags, Shared};
@@ -169,11 +169,11 @@ impl Decoder {
     fn udp(&mut self, packet: &IpPacket<'_>, stamp: Stamp, out: &mut Vec<Decoded>) -> Option<()> {
         let udp = UdpSlice::from_slice_lax(packet.payload).ok()?;
         let ports = [udp.source_port(), udp.destination_port()];
-        if kerberos::is_datagram(udp.payload(), ports) {
-            let (key, side) = flow_key(Transport::Udp, packet, ports);
+        let (key, side) = flow_key(Transport::Udp, packet, ports);
+        if let Some(protocol) = protocol::datagram(udp.payload(), &key, &self.shared.limits) {
             self.table
                 .with(key, true, stamp, &mut self.shared, out, |flow, cx| {
-                    flow.datagram(side, udp.payload(), cx);
+                    flow.datagram(protocol, side, udp.payload(), cx);
                 });
         }
         Some(())

@@ -45,6 +45,11 @@ impl FlowKey {
         self.transport
     }
 
+    /// Whether one of the two ports is `port`.
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.low.1 == port || self.high.1 == port
+    }
+
     /// Address and port of one end.
     pub(crate) fn end(&self, side: Side) -> SocketAddr {
         let (ip, port) = match side {

@@ -25,7 +25,7 @@ pub(crate) trait Reader {
     fn read_cut(&mut self, side: Side, head: &[u8]);
 
     /// Something of the stream was lost.
-    fn lost(&mut self, loss: Loss);
+    fn lost(&mut self, side: Side, loss: Loss);
 }
 
 /// How far a [`Reader`] came.
@@ -173,7 +173,7 @@ impl Direction {
         }
         if start.saturating_sub(self.next) > MAX_AHEAD {
             self.strays += 1;
-            reader.lost(Loss::Stray);
+            reader.lost(side, Loss::Stray);
             if self.strays < MAX_STRAYS {
                 return;
             }
@@ -272,7 +272,7 @@ impl Direction {
             }
             // The incomplete message alone is too long.
             None => {
-                reader.lost(Loss::Gap);
+                reader.lost(side, Loss::Gap);
                 self.jump(self.next);
                 false
             }
@@ -311,7 +311,7 @@ impl Direction {
             return;
         }
         self.skip = 0;
-        reader.lost(Loss::Gap);
+        reader.lost(side, Loss::Gap);
         self.aligned = false;
         let Some(buffers) = &mut self.buffers else {
             return;
@@ -432,7 +432,7 @@ mod tests {
             self.read.push(b'~');
         }
 
-        fn lost(&mut self, loss: Loss) {
+        fn lost(&mut self, _side: Side, loss: Loss) {
             self.lost.push(loss);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use goshawk_model::{
-    Activity, Actor, Confidence, Digest, Host, Kind, Outcome, Timestamp, Transport,
+    Activity, Actor, Confidence, Credentials, Digest, Host, Kind, Outcome, Timestamp, Transport,
 };
 
 use super::dcerpc::Endpoints;
@@ -41,10 +41,35 @@ pub(crate) struct Context<'a> {
 /// What a protocol decoder has to say about an activity; the rest is in its [`Context`].
 pub(crate) struct Draft {
     pub(crate) actor: Option<Actor>,
+    pub(crate) credentials: Option<Arc<Credentials>>,
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) outcome: Outcome,
     pub(crate) confidence: Confidence,
     pub(crate) kind: Kind,
+}
+
+impl Draft {
+    /// Somebody did this, and the message leaves no doubt about it.
+    pub(crate) fn new(kind: Kind, outcome: Outcome) -> Self {
+        Self {
+            actor: None,
+            credentials: None,
+            client_name: None,
+            outcome,
+            confidence: Confidence::High,
+            kind,
+        }
+    }
+
+    /// On a connection that authenticated with `credentials`.
+    pub(crate) fn by(self, credentials: &Arc<Credentials>) -> Self {
+        Self {
+            actor: credentials.actor(),
+            credentials: Some(Arc::clone(credentials)),
+            client_name: credentials.workstation.clone(),
+            ..self
+        }
+    }
 }
 
 impl Context<'_> {
@@ -81,6 +106,7 @@ impl Context<'_> {
             sensor: Arc::clone(self.sensor),
             flow,
             actor: draft.actor,
+            credentials: draft.credentials,
             client: Host {
                 ip: flow.client.ip(),
                 name: draft.client_name,

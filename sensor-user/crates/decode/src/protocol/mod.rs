@@ -1,11 +1,14 @@
 //! What the bytes of a flow mean: one folder for each protocol.
 
 mod context;
+mod conversation;
 pub(crate) mod dcerpc;
-mod gss;
 pub(crate) mod kerberos;
-mod ntlm;
+mod recognise;
+mod security;
 mod session;
 
 pub(crate) use context::{Context, Draft, Moment};
+pub(crate) use conversation::Conversation;
+pub(crate) use recognise::{DatagramProtocol, Verdict, datagram};
 pub(crate) use session::{Reading, Session};

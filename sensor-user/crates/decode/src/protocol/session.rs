@@ -1,8 +1,9 @@
-//! Which protocol a flow speaks, found out from its bytes and not from its ports.
+//! What a flow is known to be, and who reads it.
 
 use goshawk_model::Timestamp;
 
-use super::{Context, dcerpc, kerberos};
+use super::recognise::{self, DatagramProtocol, Recognised};
+use super::{Context, Conversation};
 use crate::flow::Side;
 use crate::flow::stream::{Loss, Progress, Reader};
 use crate::stats::Drop;
@@ -15,8 +16,10 @@ pub(crate) enum Session {
     Undecided,
     /// Nothing that is decoded here.
     Ignored,
-    Kerberos(Box<kerberos::Conversation>),
-    Dcerpc(Box<dcerpc::Association>),
+    /// A TCP connection of a protocol that is.
+    Stream(Box<dyn Conversation>),
+    /// Datagrams of one that is.
+    Datagrams(DatagramProtocol, Box<dyn Conversation>),
     /// It was a conversation and has ended; what still comes are repetitions.
     Over,
 }
@@ -30,111 +33,123 @@ pub(crate) struct Reading<'a, 'b> {
 impl Session {
     /// Whether messages of this flow are decoded.
     pub(crate) fn is_conversation(&self) -> bool {
-        matches!(self, Self::Kerberos(_) | Self::Dcerpc(_))
+        self.conversation().is_some()
     }
 
-    /// Takes a UDP datagram, which is one message.
-    pub(crate) fn datagram(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
-        if !self.is_conversation() {
-            *self = Self::Kerberos(Box::default());
+    /// Takes a UDP datagram of `protocol`.
+    pub(crate) fn datagram(
+        &mut self,
+        protocol: DatagramProtocol,
+        side: Side,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) {
+        let goes_on = matches!(self, Self::Datagrams(known, _) if *known == protocol);
+        if !goes_on && let Some(conversation) = protocol.open() {
+            self.close(cx);
+            *self = Self::Datagrams(protocol, conversation);
         }
-        if let Self::Kerberos(conversation) = self {
-            conversation.message(side, bytes, cx);
+        if let Self::Datagrams(_, conversation) = self {
+            conversation.datagram(side, bytes, cx);
         }
     }
 
     /// Whether nothing is kept that a later message could need.
     pub(crate) fn is_spent(&self) -> bool {
-        match self {
-            Self::Kerberos(conversation) => conversation.deadline().is_none(),
-            Self::Dcerpc(_) => false,
-            Self::Undecided | Self::Ignored | Self::Over => true,
-        }
+        self.conversation()
+            .is_none_or(|conversation| conversation.is_spent())
+    }
+
+    /// Bytes held of incomplete messages.
+    pub(crate) fn held(&self) -> usize {
+        self.conversation()
+            .map_or(0, |conversation| conversation.held())
     }
 
     /// When the next request will have waited long enough for its answer.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        match self {
-            Self::Kerberos(conversation) => conversation.deadline(),
-            Self::Dcerpc(association) => association.deadline(),
-            Self::Undecided | Self::Ignored | Self::Over => None,
-        }
+        self.conversation()?.deadline()
     }
 
     /// Ends the requests that have waited until `now`.
     pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        match self {
-            Self::Kerberos(conversation) => conversation.expire(now, cx),
-            Self::Dcerpc(association) => association.expire(now, cx),
-            Self::Undecided | Self::Ignored | Self::Over => {}
+        if let Some(conversation) = self.conversation_mut() {
+            conversation.expire(now, cx);
         }
     }
 
     /// Ends everything: nothing more will come.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        match self {
-            Self::Kerberos(conversation) => conversation.close(cx),
-            Self::Dcerpc(association) => association.close(cx),
-            Self::Undecided | Self::Ignored | Self::Over => {}
+        if let Some(conversation) = self.conversation_mut() {
+            conversation.close(cx);
         }
         *self = Self::Over;
     }
-}
 
-/// Bytes that tell which protocol starts with them.
-const TELLING: usize = if dcerpc::TELLING > kerberos::TELLING {
-    dcerpc::TELLING
-} else {
-    kerberos::TELLING
-};
+    fn conversation(&self) -> Option<&dyn Conversation> {
+        match self {
+            Self::Stream(conversation) | Self::Datagrams(_, conversation) => Some(&**conversation),
+            Self::Undecided | Self::Ignored | Self::Over => None,
+        }
+    }
+
+    fn conversation_mut(&mut self) -> Option<&mut dyn Conversation> {
+        match self {
+            Self::Stream(conversation) | Self::Datagrams(_, conversation) => {
+                Some(&mut **conversation)
+            }
+            Self::Undecided | Self::Ignored | Self::Over => None,
+        }
+    }
+}
 
 impl Reader for Reading<'_, '_> {
     fn starts_message(&mut self, _side: Side, bytes: &[u8]) -> bool {
-        let max_message = self.cx.limits.max_message;
         match self.session {
             Session::Undecided => {
-                dcerpc::starts_pdu(bytes) || kerberos::starts_record(bytes, max_message)
+                matches!(
+                    recognise::stream(bytes, &self.cx.flow, self.cx.limits),
+                    Recognised::Conversation(_)
+                )
             }
-            Session::Kerberos(_) => kerberos::starts_record(bytes, max_message),
-            Session::Dcerpc(_) => dcerpc::starts_pdu(bytes),
-            Session::Ignored | Session::Over => false,
+            Session::Stream(conversation) => conversation.starts_message(bytes, self.cx),
+            Session::Datagrams(..) | Session::Ignored | Session::Over => false,
         }
     }
 
     fn read(&mut self, side: Side, bytes: &[u8]) -> Progress {
         if matches!(self.session, Session::Undecided) {
-            *self.session = if dcerpc::starts_pdu(bytes) {
-                Session::Dcerpc(Box::default())
-            } else if kerberos::starts_record(bytes, self.cx.limits.max_message) {
-                Session::Kerberos(Box::default())
-            } else if bytes.len() < TELLING {
-                return Progress::Read {
-                    taken: 0,
-                    need: TELLING,
-                    length: 0,
-                };
-            } else {
-                Session::Ignored
+            *self.session = match recognise::stream(bytes, &self.cx.flow, self.cx.limits) {
+                Recognised::Conversation(conversation) => Session::Stream(conversation),
+                Recognised::Nothing => Session::Ignored,
+                Recognised::Need(need) => {
+                    return Progress::Read {
+                        taken: 0,
+                        need,
+                        length: 0,
+                    };
+                }
             };
         }
         match self.session {
-            Session::Kerberos(conversation) => conversation.read(side, bytes, self.cx),
-            Session::Dcerpc(association) => association.read(side, bytes, self.cx),
-            Session::Undecided | Session::Ignored | Session::Over => Progress::Astray,
+            Session::Stream(conversation) => conversation.read(side, bytes, self.cx),
+            _ => Progress::Astray,
         }
     }
 
     fn read_cut(&mut self, side: Side, head: &[u8]) {
-        // A cut Kerberos message has lost its ticket or its names; nothing to be had from it.
-        if let Session::Dcerpc(association) = self.session {
-            association.read_cut(side, head, self.cx);
+        if let Session::Stream(conversation) = self.session {
+            conversation.read_cut(side, head, self.cx);
         }
     }
 
-    fn lost(&mut self, loss: Loss) {
+    fn lost(&mut self, side: Side, loss: Loss) {
         self.cx.stats.drop(match loss {
             Loss::Gap => Drop::StreamGap,
             Loss::Stray => Drop::StreamStray,
         });
+        if let Session::Stream(conversation) = self.session {
+            conversation.lost(side);
+        }
     }
 }

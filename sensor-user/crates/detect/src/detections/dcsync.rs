@@ -142,7 +142,7 @@ impl Detection for DcSync {
             }
             return;
         }
-        let (account, known) = who(activity, call, scene);
+        let (account, known) = who(activity, scene);
         let believed = believed(activity, call, known);
         let source = Party {
             account: account.clone().filter(|_| believed),
@@ -323,15 +323,12 @@ fn doubt(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Doubt {
 
 /// Who called: the ticket's owner, else the account NTLM named, else who the decoder says, else
 /// the only one who logged on from there.
-fn who(activity: &Activity, call: &RpcCall, scene: &Scene<'_>) -> (Option<Account>, Known) {
+fn who(activity: &Activity, scene: &Scene<'_>) -> (Option<Account>, Known) {
     if let Some(owner) = scene.knowledge.asker(activity) {
         return (Some(owner.clone()), Known::Ticket);
     }
-    let named = call
-        .auth
-        .as_ref()
-        .and_then(|auth| auth.ntlm_account.clone());
-    if let Some(account) = named {
+    let named = activity.credentials.as_ref();
+    if let Some(account) = named.and_then(|named| named.account.clone()) {
         let account = scene.knowledge.realms.complete(account);
         return (Some(account), Known::Ntlm);
     }

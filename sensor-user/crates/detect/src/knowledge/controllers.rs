@@ -116,8 +116,7 @@ fn accepted(activity: &Activity) -> Option<&Ticket> {
         },
         _ if activity.outcome != Outcome::Success => None,
         Kind::Ap(exchange) => Some(&exchange.ticket).filter(|_| exchange.error.is_none()),
-        Kind::Rpc(call) => call.auth.as_ref()?.ticket.as_ref(),
-        _ => None,
+        _ => activity.credentials.as_ref()?.ticket.as_ref(),
     }
 }
 

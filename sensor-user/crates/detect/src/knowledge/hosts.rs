@@ -132,18 +132,14 @@ impl Hosts {
             Kind::Ap(ApExchange { ticket, .. }) if activity.outcome == Outcome::Success => {
                 self.served(server, &ticket.service, now);
             }
-            Kind::Rpc(call) => {
-                let Some(auth) = &call.auth else { return };
-                if let Some(ticket) = &auth.ticket
+            _ => {
+                let credentials = activity.credentials.as_ref();
+                if let Some(ticket) = credentials.and_then(|it| it.ticket.as_ref())
                     && activity.outcome == Outcome::Success
                 {
                     self.served(server, &ticket.service, now);
                 }
-                if let Some(name) = &auth.workstation {
-                    self.called(client, name, Confidence::Medium, now);
-                }
             }
-            _ => {}
         }
     }
 

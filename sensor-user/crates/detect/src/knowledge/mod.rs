@@ -79,8 +79,7 @@ impl Knowledge {
         let presented = match &activity.kind {
             Kind::Tgs(tgs) => tgs.request.as_ref()?.presented.as_ref()?,
             Kind::Ap(ap) => &ap.ticket,
-            Kind::Rpc(call) => call.auth.as_ref()?.ticket.as_ref()?,
-            _ => return None,
+            _ => activity.credentials.as_ref()?.ticket.as_ref()?,
         };
         self.tickets.get(presented)?.owner.as_ref()
     }

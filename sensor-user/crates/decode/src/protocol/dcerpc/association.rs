@@ -2,18 +2,18 @@
 
 use std::collections::VecDeque;
 
-use goshawk_model::rpc::{EPM, EndpointMapped};
-use goshawk_model::{Confidence, Kind, Outcome, Timestamp};
+use goshawk_model::rpc::{EPM, EndpointMapped, RpcAuth};
+use goshawk_model::{Kind, Outcome, Timestamp};
 
 use super::call::{Call, End, Target};
 use super::epm;
 use super::pdu::{self, HEADER, Header, Verifier, ptype};
 use super::presentation::Presentations;
-use super::security::{SecurityContexts, Shown, refusal};
-use super::tickets::Tickets;
+use super::security::SecurityContexts;
 use crate::flow::Side;
 use crate::flow::stream::Progress;
-use crate::protocol::{Context, Draft, Moment};
+use crate::protocol::security::Ending;
+use crate::protocol::{Context, Conversation, Draft, Moment};
 use crate::stats::{Drop, Protocol};
 
 /// The well-known port of the endpoint mapper ([MS-RPCE] 2.1.1.1).
@@ -28,13 +28,15 @@ const LEVEL_PRIVACY: u8 = 6;
 pub(crate) struct Association {
     presentations: Presentations,
     security: SecurityContexts,
-    tickets: Tickets,
     calls: VecDeque<Call>,
 }
 
-impl Association {
-    /// Reads PDUs of a TCP stream.
-    pub(crate) fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {
+impl Conversation for Association {
+    fn starts_message(&self, bytes: &[u8], _cx: &Context<'_>) -> bool {
+        Header::parse(bytes).is_some()
+    }
+
+    fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {
         let mut rest = bytes;
         loop {
             let taken = bytes.len() - rest.len();
@@ -61,22 +63,19 @@ impl Association {
         }
     }
 
-    /// Reads what there is of a PDU whose rest was lost.
-    pub(crate) fn read_cut(&mut self, side: Side, head: &[u8], cx: &mut Context<'_>) {
+    fn read_cut(&mut self, side: Side, head: &[u8], cx: &mut Context<'_>) {
         if let Some(header) = Header::parse(head) {
             self.pdu(side, &header, head, cx);
         }
     }
 
-    /// When the next call or ticket will have waited long enough.
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+    fn deadline(&self) -> Option<Timestamp> {
         let calls = self.calls.iter().map(|call| call.deadline);
-        calls.chain(self.tickets.deadline()).min()
+        calls.chain(self.security.deadline()).min()
     }
 
-    /// Ends what has waited until `now`.
-    pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        self.tickets.expire(now, cx);
+    fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
+        self.security.expire(now, cx);
         while let Some(index) = self.calls.iter().position(|call| call.deadline <= now) {
             let Some(call) = self.calls.remove(index) else {
                 break;
@@ -89,15 +88,16 @@ impl Association {
         }
     }
 
-    /// Ends everything now: nothing more will come.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        self.tickets.close(cx);
+    fn close(&mut self, cx: &mut Context<'_>) {
+        self.security.close(cx);
         while let Some(call) = self.calls.pop_front() {
             let moment = cx.moment();
             self.end(call, End::Unseen, moment, cx);
         }
     }
+}
 
+impl Association {
     /// Takes a PDU, or what there is of it.
     fn pdu(&mut self, side: Side, header: &Header, pdu: &[u8], cx: &mut Context<'_>) {
         let client = match header.ptype {
@@ -126,8 +126,8 @@ impl Association {
             }
             ptype::BIND_NAK => {
                 self.presentations.reject(header.call_id);
-                self.tickets
-                    .settle(client, header.call_id, Outcome::Failure, None, cx);
+                let (call_id, refused) = (header.call_id, Ending::Refused);
+                self.security.settle(client, call_id, verifier, refused, cx);
                 Some(())
             }
             ptype::REQUEST => self.request(client, header, pdu, verifier, cx),
@@ -164,12 +164,9 @@ impl Association {
         verifier: Option<&Verifier<'_>>,
         cx: &mut Context<'_>,
     ) {
-        let Some(verifier) = verifier else { return };
-        let room = cx.limits.max_contexts;
-        let Shown::Ticket(ticket) = self.security.learn(verifier, room, cx.stats) else {
-            return;
-        };
-        self.tickets.present(client, header.call_id, ticket, cx);
+        if let Some(verifier) = verifier {
+            self.security.present(client, header.call_id, verifier, cx);
+        }
     }
 
     fn bound(
@@ -180,14 +177,9 @@ impl Association {
         verifier: Option<&Verifier<'_>>,
         cx: &mut Context<'_>,
     ) -> Option<()> {
-        let error = verifier.and_then(|verifier| refusal(verifier, cx.stats));
-        let outcome = if error.is_some() {
-            Outcome::Failure
-        } else {
-            Outcome::Success
-        };
-        self.tickets
-            .settle(client, header.call_id, outcome, error, cx);
+        let (call_id, accepted) = (header.call_id, Ending::Accepted);
+        self.security
+            .settle(client, call_id, verifier, accepted, cx);
         self.presentations
             .decide(header.call_id, pdu::verdicts(header.body(pdu))?);
         Some(())
@@ -301,10 +293,8 @@ impl Association {
             return Some(());
         }
         let mut call = self.calls.remove(index)?;
-        if let Some(security) = call.security
-            && let Some(security) = self.security.get_mut(security.0)
-        {
-            security.proven = true;
+        if let Some((index, _)) = call.security {
+            self.security.prove(index, cx);
         }
         if let Some(stub) = call.stub.take() {
             let ndr64 = matches!(call.target, Target::Bound { ndr64: true, .. });
@@ -324,8 +314,8 @@ impl Association {
     ) -> Option<()> {
         let status = pdu::fault_status(header.body(pdu))?;
         // A fault may answer an alter_context too.
-        self.tickets
-            .settle(client, header.call_id, Outcome::Failure, None, cx);
+        let (call_id, refused) = (header.call_id, Ending::Refused);
+        self.security.settle(client, call_id, None, refused, cx);
         let index = self.position(client, header.call_id);
         if let Some(call) = index.and_then(|index| self.calls.remove(index)) {
             let moment = cx.moment();
@@ -342,13 +332,12 @@ impl Association {
 
     /// Emits a call that is over.
     fn end(&mut self, call: Call, end: End, moment: Moment, cx: &mut Context<'_>) {
-        let security = call.security.and_then(|(index, level)| {
-            let security = self.security.get_mut(index)?;
-            let mut auth = security.auth.clone();
-            auth.level = level.unwrap_or(auth.level);
-            Some((auth, security.proven))
-        });
         let client = call.client;
+        let security = call.security.and_then(|(index, level)| {
+            let (auth, credentials) = self.security.get(index)?;
+            let level = level.unwrap_or(auth.level);
+            Some((RpcAuth { level, ..auth }, credentials))
+        });
         cx.emit(moment, client, call.ended(end, security));
     }
 }
@@ -359,17 +348,11 @@ fn emit_mapped(client: Side, header: &Header, stub: &[u8], ndr64: bool, cx: &mut
     for (interface, endpoint) in epm::mapped(stub, header.order, ndr64, server) {
         let room = cx.limits.max_mapped_endpoints;
         cx.endpoints.learn(asker, endpoint, interface, room);
-        let draft = Draft {
-            actor: None,
-            client_name: None,
-            outcome: Outcome::Success,
-            confidence: Confidence::High,
-            kind: Kind::Endpoint(EndpointMapped {
-                interface,
-                endpoint,
-            }),
-        };
+        let kind = Kind::Endpoint(EndpointMapped {
+            interface,
+            endpoint,
+        });
         let moment = cx.moment();
-        cx.emit(moment, client, draft);
+        cx.emit(moment, client, Draft::new(kind, Outcome::Success));
     }
 }

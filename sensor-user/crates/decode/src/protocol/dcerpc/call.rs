@@ -1,9 +1,10 @@
 //! One remote procedure call, from its request to its end.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use goshawk_model::rpc::{RpcAuth, RpcCall};
-use goshawk_model::{Actor, Confidence, Kind, Outcome, Timestamp};
+use goshawk_model::{Confidence, Credentials, Kind, Outcome, Timestamp};
 use uuid::Uuid;
 
 use super::interfaces::{interface_name, operation_name};
@@ -53,47 +54,41 @@ pub(super) enum End {
 
 impl Call {
     /// The activity, with the security context as it is known now, and whether that is proven.
-    pub(super) fn ended(self, end: End, security: Option<(RpcAuth, bool)>) -> Draft {
+    pub(super) fn ended(self, end: End, security: Option<(RpcAuth, &Arc<Credentials>)>) -> Draft {
         let (interface, confidence) = match self.target {
             Target::Bound { interface, .. } => (Some(interface), Confidence::High),
             Target::Guessed(interface) => (Some(interface), Confidence::Low),
             Target::Unknown => (None, Confidence::High),
         };
-        let actor = security.as_ref().and_then(|(auth, proven)| {
-            let account = auth.ntlm_account.clone()?;
-            Some(Actor {
-                account,
-                aliases: Vec::new(),
-                authenticated: *proven,
-            })
-        });
-        let auth = security.map(|(auth, _)| auth);
-        Draft {
-            actor,
-            client_name: auth.as_ref().and_then(|auth| auth.workstation.clone()),
-            outcome: match end {
-                End::Answered => Outcome::Success,
-                End::Fault(_) => Outcome::Failure,
-                // The server has begun to answer, which it does only once it has done its work.
-                End::Unseen if self.answered => Outcome::Success,
-                End::Unseen => Outcome::Unknown,
+        let outcome = match end {
+            End::Answered => Outcome::Success,
+            End::Fault(_) => Outcome::Failure,
+            // The server has begun to answer, which it does only once it has done its work.
+            End::Unseen if self.answered => Outcome::Success,
+            End::Unseen => Outcome::Unknown,
+        };
+        let call = RpcCall {
+            interface,
+            name: interface.and_then(interface_name).map(Cow::Borrowed),
+            opnum: self.opnum,
+            operation: interface
+                .and_then(|interface| operation_name(interface, self.opnum))
+                .map(Cow::Borrowed),
+            auth: security.map(|(auth, _)| auth),
+            fault: match end {
+                End::Fault(status) => Some(status),
+                End::Answered | End::Unseen => None,
             },
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+        };
+        let draft = Draft {
             confidence,
-            kind: Kind::Rpc(RpcCall {
-                interface,
-                name: interface.and_then(interface_name).map(Cow::Borrowed),
-                opnum: self.opnum,
-                operation: interface
-                    .and_then(|interface| operation_name(interface, self.opnum))
-                    .map(Cow::Borrowed),
-                auth,
-                fault: match end {
-                    End::Fault(status) => Some(status),
-                    End::Answered | End::Unseen => None,
-                },
-                request_bytes: self.request_bytes,
-                response_bytes: self.response_bytes,
-            }),
+            ..Draft::new(Kind::Rpc(call), outcome)
+        };
+        match security {
+            Some((_, credentials)) => draft.by(credentials),
+            None => draft,
         }
     }
 }

@@ -8,15 +8,21 @@ mod interfaces;
 mod pdu;
 mod presentation;
 mod security;
-mod tickets;
 
 pub(crate) use association::Association;
 pub(crate) use endpoints::Endpoints;
 
-/// Bytes that tell whether a PDU starts with them: its common header.
-pub(crate) const TELLING: usize = pdu::HEADER;
+use super::Verdict;
+use crate::flow::FlowKey;
+use crate::limits::Limits;
 
 /// Whether a PDU starts here.
-pub(crate) fn starts_pdu(bytes: &[u8]) -> bool {
-    pdu::Header::parse(bytes).is_some()
+pub(crate) fn tells_stream(bytes: &[u8], _flow: &FlowKey, _limits: &Limits) -> Verdict {
+    if pdu::Header::parse(bytes).is_some() {
+        Verdict::Yes
+    } else if bytes.len() < pdu::HEADER && bytes.first().is_none_or(|&version| version == 5) {
+        Verdict::Need(pdu::HEADER)
+    } else {
+        Verdict::No
+    }
 }

@@ -1,84 +1,114 @@
 //! Security contexts of a DCE/RPC connection ([MS-RPCE] 2.2.1.1.7, 3.3.1.5.2).
 
-use goshawk_model::kerberos::Ticket;
+use std::sync::Arc;
+
 use goshawk_model::rpc::RpcAuth;
+use goshawk_model::{Carrier, Credentials, Timestamp};
 
 use super::pdu::Verifier;
-use crate::protocol::{gss, kerberos, ntlm};
-use crate::stats::{Drop, Protocol, Stats};
+use crate::flow::Side;
+use crate::protocol::Context;
+use crate::protocol::security::{Ending, Handshake};
+use crate::stats::Drop;
 
-/// The security contexts of one connection, by `auth_context_id`.
+/// The security contexts of one connection.
 #[derive(Debug, Default)]
 pub(super) struct SecurityContexts {
-    contexts: Vec<(u32, Security)>,
+    contexts: Vec<Security>,
 }
 
-/// What one security context is known to be.
-#[derive(Clone, Debug)]
-pub(super) struct Security {
-    pub(super) auth: RpcAuth,
-    /// Whether the server has answered under it, which it does only to those it believes.
-    pub(super) proven: bool,
-}
-
-/// What a token showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// An AP-REQ with this ticket.
-    Ticket(Ticket),
-    /// A KRB-ERROR with this code.
-    Error(i32),
-    /// Nothing to tell.
-    Nothing,
+/// One of them.
+#[derive(Debug)]
+struct Security {
+    /// `auth_context_id`
+    id: u32,
+    auth: RpcAuth,
+    handshake: Handshake,
+    /// The PDU whose token waits for an answer.
+    asked: Option<(Side, u32)>,
 }
 
 impl SecurityContexts {
     /// Learns from the token in a client's bind, alter_context or auth3.
-    pub(super) fn learn(
+    pub(super) fn present(
         &mut self,
+        client: Side,
+        call_id: u32,
         verifier: &Verifier<'_>,
-        room: usize,
-        stats: &mut Stats,
-    ) -> Shown {
-        let Some(security) = self.open(verifier, room) else {
-            stats.drop(Drop::ContextRefused);
-            return Shown::Nothing;
+        cx: &mut Context<'_>,
+    ) {
+        let Some(security) = self.open(verifier, cx.limits.max_contexts) else {
+            cx.stats.drop(Drop::ContextRefused);
+            return;
         };
-        match gss::unwrap(verifier.token) {
-            gss::Token::Kerberos(message) => {
-                let shown = kerberos_token(message, stats);
-                if let Shown::Ticket(ticket) = &shown {
-                    security.auth.ticket = Some(ticket.clone());
-                }
-                shown
-            }
-            gss::Token::Ntlm(message) => {
-                let message = ntlm::parse(message);
-                stats.message(Protocol::Ntlm, message.is_some());
-                if let Some(ntlm::Message::Authenticate(names)) = message {
-                    security.auth.ntlm_account = names.account;
-                    security.auth.workstation = names.workstation;
-                }
-                Shown::Nothing
-            }
-            gss::Token::Other => Shown::Nothing,
+        security.asked = Some((client, call_id));
+        security.handshake.client(client, verifier.token, cx);
+    }
+
+    /// The server has answered the PDU with this id.
+    pub(super) fn settle(
+        &mut self,
+        client: Side,
+        call_id: u32,
+        verifier: Option<&Verifier<'_>>,
+        ending: Ending,
+        cx: &mut Context<'_>,
+    ) {
+        let asked = |security: &&mut Security| security.asked == Some((client, call_id));
+        let Some(security) = self.contexts.iter_mut().find(asked) else {
+            return;
+        };
+        security.asked = None;
+        if let Some(verifier) = verifier {
+            security.handshake.server(verifier.token, cx);
+        }
+        security.handshake.end(ending, cx);
+    }
+
+    /// The server has done what was asked under the context with this index, which it does only for
+    /// those it believes.
+    pub(super) fn prove(&mut self, index: usize, cx: &mut Context<'_>) {
+        if let Some(security) = self.contexts.get_mut(index) {
+            security.handshake.end(Ending::Accepted, cx);
         }
     }
 
-    /// Index of the context that a PDU with this trailer belongs to; without one, of the latest.
+    /// Index of the context that a PDU with this trailer belongs to; without one, of the latest. It
+    /// keeps it as long as the connection lives.
     pub(super) fn find(&self, verifier: Option<&Verifier<'_>>) -> Option<usize> {
         match verifier {
             Some(verifier) => self
                 .contexts
                 .iter()
-                .position(|(id, _)| *id == verifier.context_id),
+                .position(|security| security.id == verifier.context_id),
             None => self.contexts.len().checked_sub(1),
         }
     }
 
-    /// The context with this index; it keeps it as long as the connection lives.
-    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Security> {
-        self.contexts.get_mut(index).map(|(_, security)| security)
+    /// How calls under the context with this index are protected, and by whom they are made.
+    pub(super) fn get(&self, index: usize) -> Option<(RpcAuth, &Arc<Credentials>)> {
+        let security = self.contexts.get(index)?;
+        Some((security.auth, security.handshake.credentials()))
+    }
+
+    /// When the next token will have waited long enough.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let waiting = |security: &Security| security.handshake.deadline();
+        self.contexts.iter().filter_map(waiting).min()
+    }
+
+    /// Ends what has waited until `now`.
+    pub(super) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
+        for security in &mut self.contexts {
+            security.handshake.expire(now, cx);
+        }
+    }
+
+    /// Ends everything now: nothing more will come.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>) {
+        for security in &mut self.contexts {
+            security.handshake.close(cx);
+        }
     }
 
     /// The context of a client's trailer, made if need be; `None` if there is no room.
@@ -86,43 +116,19 @@ impl SecurityContexts {
         let index = match self.find(Some(verifier)) {
             Some(index) => index,
             None if self.contexts.len() < room => {
-                let auth = RpcAuth {
-                    auth_type: verifier.auth_type,
-                    level: verifier.level,
-                    ticket: None,
-                    ntlm_account: None,
-                    workstation: None,
-                };
-                let security = Security {
-                    auth,
-                    proven: false,
-                };
-                self.contexts.push((verifier.context_id, security));
+                self.contexts.push(Security {
+                    id: verifier.context_id,
+                    auth: RpcAuth {
+                        auth_type: verifier.auth_type,
+                        level: verifier.level,
+                    },
+                    handshake: Handshake::new(Carrier::Dcerpc),
+                    asked: None,
+                });
                 self.contexts.len() - 1
             }
             None => return None,
         };
-        self.get_mut(index)
-    }
-}
-
-/// The KRB-ERROR code in a server's token, if it is one.
-pub(super) fn refusal(verifier: &Verifier<'_>, stats: &mut Stats) -> Option<i32> {
-    let gss::Token::Kerberos(message) = gss::unwrap(verifier.token) else {
-        return None;
-    };
-    match kerberos_token(message, stats) {
-        Shown::Error(code) => Some(code),
-        Shown::Ticket(_) | Shown::Nothing => None,
-    }
-}
-
-fn kerberos_token(message: &[u8], stats: &mut Stats) -> Shown {
-    let message = kerberos::parse(message);
-    stats.message(Protocol::Kerberos, message.is_some());
-    match message {
-        Some(kerberos::Message::ApReq(ticket)) => Shown::Ticket(ticket),
-        Some(kerberos::Message::Error(error)) => Shown::Error(error.code),
-        _ => Shown::Nothing,
+        self.contexts.get_mut(index)
     }
 }

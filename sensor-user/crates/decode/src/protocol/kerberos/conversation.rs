@@ -6,10 +6,10 @@ use goshawk_model::{Digest, Timestamp};
 
 use super::message::{self, Message};
 use super::pending::{Asked, Ending, Pending, answer_alone};
-use super::{kpasswd, read_records};
+use super::{kpasswd, read_records, starts_record};
 use crate::flow::Side;
 use crate::flow::stream::Progress;
-use crate::protocol::{Context, Moment};
+use crate::protocol::{self, Context, Moment};
 use crate::stats::{Drop, Protocol};
 
 /// Requests that wait for their answers, the oldest first.
@@ -18,9 +18,12 @@ pub(crate) struct Conversation {
     pending: VecDeque<Pending>,
 }
 
-impl Conversation {
-    /// Reads records of a TCP stream.
-    pub(crate) fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {
+impl protocol::Conversation for Conversation {
+    fn starts_message(&self, bytes: &[u8], cx: &Context<'_>) -> bool {
+        starts_record(bytes, cx.limits.max_message)
+    }
+
+    fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {
         let max_message = cx.limits.max_message;
         let progress = read_records(bytes, max_message, |record| self.message(side, record, cx));
         if progress == Progress::Astray {
@@ -29,8 +32,39 @@ impl Conversation {
         progress
     }
 
+    fn datagram(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
+        self.message(side, bytes, cx);
+    }
+
+    fn is_spent(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.pending.front().map(|pending| pending.deadline)
+    }
+
+    fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
+        while let Some(pending) = self.pending.pop_front_if(|pending| pending.deadline <= now) {
+            let moment = Moment {
+                time: pending.deadline,
+                ..pending.moment
+            };
+            unanswered(pending, moment, cx);
+        }
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) {
+        while let Some(pending) = self.pending.pop_front() {
+            let moment = cx.moment();
+            unanswered(pending, moment, cx);
+        }
+    }
+}
+
+impl Conversation {
     /// Takes one message, from a datagram or a record.
-    pub(crate) fn message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
+    fn message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
         let message = message::parse(kpasswd::message(bytes).unwrap_or(bytes));
         cx.stats.message(Protocol::Kerberos, message.is_some());
         let Some(message) = message else { return };
@@ -48,30 +82,6 @@ impl Conversation {
             }
             Message::ApReq(ticket) => self.request(side, digest, Asked::Ap(ticket), cx),
             reply => self.reply(side.other(), digest, reply, cx),
-        }
-    }
-
-    /// When the next request will have waited long enough.
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.pending.front().map(|pending| pending.deadline)
-    }
-
-    /// Ends the exchanges whose deadline is not after `now`.
-    pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        while let Some(pending) = self.pending.pop_front_if(|pending| pending.deadline <= now) {
-            let moment = Moment {
-                time: pending.deadline,
-                ..pending.moment
-            };
-            unanswered(pending, moment, cx);
-        }
-    }
-
-    /// Ends all exchanges now: nothing more will come.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some(pending) = self.pending.pop_front() {
-            let moment = cx.moment();
-            unanswered(pending, moment, cx);
         }
     }
 

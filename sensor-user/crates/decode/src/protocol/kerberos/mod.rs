@@ -8,28 +8,50 @@ mod pending;
 pub(crate) use conversation::Conversation;
 pub(crate) use message::{Message, parse};
 
+use super::Verdict;
+use crate::flow::FlowKey;
 use crate::flow::stream::Progress;
+use crate::limits::Limits;
 
 /// Length of the record mark in front of each message over TCP (RFC 4120 7.2.2).
 const MARK: usize = 4;
 /// Bytes that tell whether a Kerberos message starts with them: the record mark, the longest header
 /// of a DER value, and the tag inside.
-pub(crate) const TELLING: usize = MARK + 7;
+const TELLING: usize = MARK + 7;
 
 /// The well-known ports: of the KDC and of the change-password service.
 const PORTS: [u16; 2] = [88, 464];
 
-/// Whether a UDP datagram between these ports is a Kerberos message. On its own ports bytes behind
-/// the message do no harm; elsewhere they make it something else.
-pub(crate) fn is_datagram(bytes: &[u8], ports: [u16; 2]) -> bool {
-    let Some(length) = message::length(bytes) else {
-        return kpasswd::message(bytes).is_some();
+/// Whether a UDP datagram is a Kerberos message. On its own ports bytes behind the message do no
+/// harm; elsewhere they make it something else.
+pub(crate) fn tells_datagram(bytes: &[u8], flow: &FlowKey, _limits: &Limits) -> Verdict {
+    let is_message = match message::length(bytes) {
+        Some(length) => {
+            let own_port = || PORTS.into_iter().any(|port| flow.has_port(port));
+            length == bytes.len() || length < bytes.len() && own_port()
+        }
+        None => kpasswd::message(bytes).is_some(),
     };
-    length == bytes.len() || length < bytes.len() && ports.iter().any(|port| PORTS.contains(port))
+    if is_message {
+        Verdict::Yes
+    } else {
+        Verdict::No
+    }
 }
 
 /// Whether a record of a TCP stream starts here.
-pub(crate) fn starts_record(bytes: &[u8], max_message: usize) -> bool {
+pub(crate) fn tells_stream(bytes: &[u8], _flow: &FlowKey, limits: &Limits) -> Verdict {
+    if starts_record(bytes, limits.max_message) {
+        Verdict::Yes
+    } else if bytes.len() < TELLING {
+        Verdict::Need(TELLING)
+    } else {
+        Verdict::No
+    }
+}
+
+/// Whether a record of a TCP stream starts here.
+fn starts_record(bytes: &[u8], max_message: usize) -> bool {
     let Some((mark, rest)) = bytes.split_first_chunk() else {
         return false;
     };

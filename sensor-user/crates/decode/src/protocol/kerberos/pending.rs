@@ -1,9 +1,9 @@
 //! What was asked, until it is answered.
 
 use goshawk_model::kerberos::{
-    Answer, ApExchange, AsExchange, AsRequest, Carrier, TgsExchange, TgsRequest, Ticket, padata,
+    Answer, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
-use goshawk_model::{Account, Actor, Confidence, Digest, Kind, Outcome, Timestamp};
+use goshawk_model::{Account, Actor, Carrier, Confidence, Digest, Kind, Outcome, Timestamp};
 
 use super::message::{KdcRep, KdcReq, KrbError, Message};
 use crate::flow::Side;
@@ -195,9 +195,7 @@ fn initial(
     Draft {
         actor,
         client_name,
-        outcome,
-        confidence: Confidence::High,
-        kind: Kind::As(exchange),
+        ..Draft::new(Kind::As(exchange), outcome)
     }
 }
 
@@ -220,10 +218,7 @@ fn further(request: Option<TgsRequest>, service: Option<Box<str>>, ending: Endin
     };
     Draft {
         actor,
-        client_name: None,
-        outcome,
-        confidence: Confidence::High,
-        kind: Kind::Tgs(exchange),
+        ..Draft::new(Kind::Tgs(exchange), outcome)
     }
 }
 
@@ -236,13 +231,7 @@ fn presented(ticket: Ticket, ending: &Ending<'_>) -> Draft {
             _ => None,
         },
     };
-    Draft {
-        actor: None,
-        client_name: None,
-        outcome: outcome(ending),
-        confidence: Confidence::High,
-        kind: Kind::Ap(exchange),
-    }
+    Draft::new(Kind::Ap(exchange), outcome(ending))
 }
 
 fn is_delegation(request: &TgsRequest) -> bool {

@@ -148,12 +148,12 @@ impl Detection for Kerberoasting {
             Kind::Ap(exchange) if exchange.error.is_none() => {
                 self.used(&exchange.ticket, scene, campaigns);
             }
-            Kind::Rpc(call) => {
-                if let Some(ticket) = call.auth.as_ref().and_then(|auth| auth.ticket.as_ref()) {
+            _ => {
+                let credentials = activity.credentials.as_ref();
+                if let Some(ticket) = credentials.and_then(|it| it.ticket.as_ref()) {
                     self.used(ticket, scene, campaigns);
                 }
             }
-            _ => {}
         }
     }
 

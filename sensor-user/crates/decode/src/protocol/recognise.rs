@@ -1,0 +1,78 @@
+//! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
+
+use super::conversation::Conversation;
+use super::{dcerpc, kerberos};
+use crate::flow::FlowKey;
+use crate::limits::Limits;
+
+/// Whether bytes begin a message of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Yes,
+    No,
+    /// So many bytes, counted from the first one, would tell.
+    Need(usize),
+}
+
+/// What the beginning of a TCP stream, or of a segment in the midst of one, turned out to be.
+#[derive(Debug)]
+pub(crate) enum Recognised {
+    Conversation(Box<dyn Conversation>),
+    /// Nothing that is decoded here.
+    Nothing,
+    /// So many bytes, counted from the first one, would tell.
+    Need(usize),
+}
+
+/// Recognises one protocol.
+type Telling = fn(&[u8], &FlowKey, &Limits) -> Verdict;
+/// Begins to read it.
+type Opening = fn() -> Box<dyn Conversation>;
+
+/// The protocols over TCP. Those whose beginning is least likely to occur by chance come first.
+const STREAMS: &[(Telling, Opening)] = &[
+    (dcerpc::tells_stream, || {
+        Box::<dcerpc::Association>::default()
+    }),
+    (kerberos::tells_stream, || {
+        Box::<kerberos::Conversation>::default()
+    }),
+];
+
+/// The protocols over UDP, in the same order. A datagram is there as a whole, so none of them
+/// needs more.
+const DATAGRAMS: &[(Telling, Opening)] = &[(kerberos::tells_datagram, || {
+    Box::<kerberos::Conversation>::default()
+})];
+
+/// One of the protocols over UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DatagramProtocol(usize);
+
+/// What begins with `bytes`, a TCP stream or a segment of one.
+pub(crate) fn stream(bytes: &[u8], flow: &FlowKey, limits: &Limits) -> Recognised {
+    let mut need: Option<usize> = None;
+    for (tells, open) in STREAMS {
+        match tells(bytes, flow, limits) {
+            Verdict::Yes => return Recognised::Conversation(open()),
+            Verdict::No => {}
+            Verdict::Need(more) => need = Some(need.map_or(more, |need| need.min(more))),
+        }
+    }
+    need.map_or(Recognised::Nothing, Recognised::Need)
+}
+
+/// Which protocol a UDP datagram is of.
+pub(crate) fn datagram(bytes: &[u8], flow: &FlowKey, limits: &Limits) -> Option<DatagramProtocol> {
+    DATAGRAMS
+        .iter()
+        .position(|(tells, _)| tells(bytes, flow, limits) == Verdict::Yes)
+        .map(DatagramProtocol)
+}
+
+impl DatagramProtocol {
+    /// Begins to read it.
+    pub(crate) fn open(self) -> Option<Box<dyn Conversation>> {
+        DATAGRAMS.get(self.0).map(|(_, open)| open())
+    }
+}

@@ -1,0 +1,197 @@
+//! A second opinion: Wireshark's dissectors see the same in the same captures.
+//!
+//! For each protocol there is a [`Comparison`] in a file of its own: how it reads *facts* out of
+//! tshark's rows, and the same facts out of our activities. What differs fails the test, unless it
+//! is listed as [`KNOWN`] with its reason.
+//!
+//! Without tshark the test fails and says so: `cargo xtask setup` installs it.
+
+mod dcerpc;
+mod kerberos;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use goshawk_model::Activity;
+
+/// How often each fact was seen: `AS-REQ`, `request 3`.
+type Facts = BTreeMap<String, u64>;
+
+/// How one protocol is compared.
+struct Comparison {
+    /// Begins the name of each of its facts.
+    protocol: &'static str,
+    /// The fields of tshark that it reads, in the order of a row's columns.
+    fields: &'static [&'static str],
+    /// Facts that a packet's row tells.
+    theirs: fn(&Row<'_>, &mut dyn FnMut(String)),
+    /// Facts that an activity tells.
+    ours: fn(&Activity, &mut dyn FnMut(String)),
+}
+
+/// What tshark says of one packet.
+struct Row<'a> {
+    /// The protocols in it, `eth:ethertype:ip:tcp:kerberos`.
+    protocols: &'a str,
+    /// For each field its values, in the order in which they occur.
+    columns: &'a [Vec<&'a str>],
+}
+
+/// A difference that is meant.
+struct Known {
+    /// How the capture's path ends.
+    capture: &'static str,
+    /// The fact, with its protocol.
+    fact: &'static str,
+    /// Why tshark is wrong, or sees what no sensor should tell.
+    reason: &'static str,
+}
+
+const COMPARISONS: &[Comparison] = &[kerberos::COMPARISON, dcerpc::COMPARISON];
+
+const KNOWN: &[Known] = &[];
+
+/// Stands between the values of one field; no value holds it.
+const AGGREGATOR: char = '\u{1f}';
+
+#[test]
+fn wireshark_sees_the_same() {
+    let captures = support::captures();
+    // tshark takes longer to start than to read.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = captures.len().div_ceil(threads).max(1);
+    let mut compared = BTreeMap::new();
+    let mut differences = Vec::new();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = captures
+            .chunks(share)
+            .map(|captures| scope.spawn(|| compare(captures)))
+            .collect();
+        for worker in workers {
+            let (facts, found) = worker.join().unwrap();
+            for (protocol, count) in facts {
+                *compared.entry(protocol).or_insert(0) += count;
+            }
+            differences.extend(found);
+        }
+    });
+    println!(
+        "facts compared in {} captures: {compared:?}",
+        captures.len()
+    );
+    let silent = COMPARISONS
+        .iter()
+        .find(|it| !compared.contains_key(it.protocol));
+    assert!(
+        silent.is_none_or(|it| it.fields.is_empty()),
+        "a protocol was not compared"
+    );
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// How many facts of each protocol tshark told, and where we differ.
+fn compare(captures: &[PathBuf]) -> (BTreeMap<&'static str, u64>, Vec<String>) {
+    let mut compared = BTreeMap::new();
+    let mut differences = Vec::new();
+    for path in captures {
+        let (ours, theirs) = (ours(path), theirs(path));
+        for it in COMPARISONS {
+            let of_protocol = |(fact, _): &(&String, &u64)| fact.starts_with(it.protocol);
+            let count: u64 = theirs
+                .iter()
+                .filter(of_protocol)
+                .map(|(_, count)| count)
+                .sum();
+            if count > 0 {
+                *compared.entry(it.protocol).or_insert(0) += count;
+            }
+        }
+        let facts: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+        for fact in facts {
+            let count = |facts: &Facts| facts.get(fact).copied().unwrap_or(0);
+            let (our, their) = (count(&ours), count(&theirs));
+            if our != their && !is_known(path, fact) {
+                let file = path.display();
+                differences.push(format!("{file}: {fact}: {our}, tshark {their}"));
+            }
+        }
+    }
+    (compared, differences)
+}
+
+fn is_known(path: &Path, fact: &str) -> bool {
+    KNOWN.iter().any(|known| {
+        assert!(!known.reason.is_empty());
+        path.ends_with(known.capture) && known.fact == fact
+    })
+}
+
+fn ours(path: &Path) -> Facts {
+    let packets = support::read(path).unwrap_or_default();
+    let mut facts = Facts::new();
+    for decoded in support::decode(&packets).0 {
+        for it in COMPARISONS {
+            (it.ours)(&decoded.activity, &mut |fact| {
+                *facts.entry(format!("{} {fact}", it.protocol)).or_default() += 1;
+            });
+        }
+    }
+    facts
+}
+
+fn theirs(path: &Path) -> Facts {
+    let mut facts = Facts::new();
+    for line in tshark(path) {
+        let values: Vec<Vec<&str>> = line
+            .split('\t')
+            .map(|column| {
+                column
+                    .split(AGGREGATOR)
+                    .filter(|value| !value.is_empty())
+                    .collect()
+            })
+            .collect();
+        let Some((protocols, mut rest)) = values.split_first() else {
+            continue;
+        };
+        for it in COMPARISONS {
+            let Some((columns, others)) = rest.split_at_checked(it.fields.len()) else {
+                continue;
+            };
+            rest = others;
+            let row = Row {
+                protocols: protocols.first().copied().unwrap_or_default(),
+                columns,
+            };
+            (it.theirs)(&row, &mut |fact| {
+                *facts.entry(format!("{} {fact}", it.protocol)).or_default() += 1;
+            });
+        }
+    }
+    facts
+}
+
+/// What tshark says of each packet.
+fn tshark(path: &Path) -> Vec<String> {
+    let mut command = Command::new("tshark");
+    // Reassembly out of order is off by default.
+    command.args(["-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-2"]);
+    command.arg("-r").arg(path).args(["-T", "fields"]);
+    command.args(["-E", &format!("aggregator={AGGREGATOR}")]);
+    command.args(["-e", "frame.protocols"]);
+    for field in COMPARISONS.iter().flat_map(|it| it.fields) {
+        command.args(["-e", field]);
+    }
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("tshark: {error}; `cargo xtask setup` installs it"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("aren't valid"), "tshark: {said}");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}

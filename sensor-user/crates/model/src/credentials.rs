@@ -1,0 +1,100 @@
+//! What a connection authenticated with, whatever protocol carried it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kerberos::Ticket;
+use crate::{Account, Actor};
+
+/// What a client has shown on a connection to prove who it is: the same words for SMB, LDAP,
+/// DCE/RPC and HTTP, which all carry the same security tokens (RFC 2743, RFC 4178).
+///
+/// Nothing in here could be replayed or cracked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// How.
+    pub mechanism: Mechanism,
+    /// The service ticket presented; its owner is known from where it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
+    /// The account that the client named itself: in NTLM's AUTHENTICATE message ([MS-NLMP]
+    /// 2.2.1.3), in a simple bind (RFC 4513 5.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The workstation that NTLM's AUTHENTICATE message names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workstation: Option<Box<str>>,
+    /// Whether the server was convinced.
+    pub proven: bool,
+}
+
+impl Credentials {
+    /// Nothing shown yet.
+    pub const fn new(mechanism: Mechanism) -> Self {
+        Self {
+            mechanism,
+            ticket: None,
+            account: None,
+            workstation: None,
+            proven: false,
+        }
+    }
+
+    /// Who acts with these credentials, as far as they name somebody themselves.
+    pub fn actor(&self) -> Option<Actor> {
+        let account = self.account.clone()?;
+        Some(Actor {
+            account,
+            aliases: Vec::new(),
+            authenticated: self.proven,
+        })
+    }
+}
+
+/// The ways to authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// A Kerberos ticket (RFC 4121).
+    Kerberos,
+    /// NTLM ([MS-NLMP]).
+    Ntlm,
+    /// A machine's secure channel ([MS-NRPC] 3.3).
+    Netlogon,
+    /// A name and a password in clear text: LDAP's simple bind, HTTP's Basic.
+    Password,
+    /// Nobody: an anonymous or null session.
+    Anonymous,
+    /// Negotiated, and which one was not seen (RFC 4178), or one that is not known here.
+    Other,
+}
+
+/// The protocols that carry security tokens to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Carrier {
+    /// In the authentication verifier of a bind ([MS-RPCE] 2.2.2.11).
+    Dcerpc,
+    /// Bare, on a port of Kerberos itself.
+    Kerberos,
+    /// In a session setup ([MS-SMB2] 2.2.5, [MS-SMB] 2.2.4.6).
+    Smb,
+    /// In a bind (RFC 4511 4.2, [MS-ADTS] 5.1.1.1).
+    Ldap,
+    /// In an `Authorization` header (RFC 4559).
+    Http,
+}
+
+impl Carrier {
+    /// The name in texts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dcerpc => "dcerpc",
+            Self::Kerberos => "kerberos",
+            Self::Smb => "smb",
+            Self::Ldap => "ldap",
+            Self::Http => "http",
+        }
+    }
+}
