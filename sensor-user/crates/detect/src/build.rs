@@ -7,7 +7,7 @@ use std::sync::Arc;
 use goshawk_model::kerberos::{
     Answer, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
-use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall};
+use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall, RpcTransport};
 use goshawk_model::{
     Account, Activity, Carrier, Confidence, Credentials, Digest, Flow, Host, Kind, Mechanism,
     Outcome, Timestamp, Transport,
@@ -254,10 +254,12 @@ impl Net {
     ) -> Activity {
         let fault = (outcome == Outcome::Failure).then_some(0x2105);
         let kind = Kind::Rpc(RpcCall {
+            transport: RpcTransport::Tcp,
             interface: Some(DRSUAPI),
             name: Some("drsuapi".into()),
             opnum,
             operation: None,
+            object: None,
             auth: by.as_ref().map(|_| RpcAuth {
                 auth_type: 9,
                 level: 6,

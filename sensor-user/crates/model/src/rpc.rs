@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, uuid};
@@ -24,6 +25,9 @@ pub mod drsuapi {
 /// One call: a request and, when it was seen, how it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RpcCall {
+    /// What carried it.
+    #[serde(default)]
+    pub transport: RpcTransport,
     /// The interface its presentation context was bound to; `None` when the bind was not seen.
     pub interface: Option<Uuid>,
     /// The interface's name, `drsuapi`, where known.
@@ -32,6 +36,10 @@ pub struct RpcCall {
     pub opnum: u16,
     /// The operation's name, `IDL_DRSGetNCChanges`, where known.
     pub operation: Option<Cow<'static, str>>,
+    /// The object that the operation is for ([C706] 12.6.4.9); in DCOM the interface pointer
+    /// ([MS-DCOM] 2.2.22: IPID).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Uuid>,
     /// How the call is protected; `None` where no bind of its security context was seen. Who it
     /// speaks for is in the activity's credentials.
     pub auth: Option<RpcAuth>,
@@ -41,6 +49,19 @@ pub struct RpcCall {
     pub request_bytes: u32,
     /// Bytes of the response's stub, all fragments seen, sealed or not.
     pub response_bytes: u64,
+}
+
+/// What carries calls ([MS-RPCE] 2.1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RpcTransport {
+    /// A TCP connection, `ncacn_ip_tcp`.
+    #[default]
+    Tcp,
+    /// A named pipe of SMB, `ncacn_np`: its name, lower case, without `\pipe\`.
+    Pipe(Arc<str>),
+    /// HTTP, `ncacn_http` ([MS-RPCH]).
+    Http,
 }
 
 /// A connection's security context ([MS-RPCE] 2.2.2.11).
@@ -65,7 +86,12 @@ impl fmt::Display for RpcCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let interface = self.name.as_deref().unwrap_or("unknown interface");
         let operation = self.operation.as_deref().unwrap_or("call");
-        write!(f, "dcerpc {interface} {operation} ({})", self.opnum)
+        write!(f, "dcerpc {interface} {operation} ({})", self.opnum)?;
+        match &self.transport {
+            RpcTransport::Tcp => Ok(()),
+            RpcTransport::Pipe(name) => write!(f, " over pipe {name}"),
+            RpcTransport::Http => write!(f, " over http"),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ type Opening = fn() -> Box<dyn Conversation>;
 /// The protocols over TCP. Those whose beginning is least likely to occur by chance come first.
 const STREAMS: &[(Telling, Opening)] = &[
     (dcerpc::tells_stream, || {
-        Box::<dcerpc::Association>::default()
+        Box::<dcerpc::Conversation>::default()
     }),
     (kerberos::tells_stream, || {
         Box::<kerberos::Conversation>::default()

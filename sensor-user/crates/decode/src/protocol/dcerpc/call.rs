@@ -1,10 +1,9 @@
 //! One remote procedure call, from its request to its end.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use goshawk_model::rpc::{RpcAuth, RpcCall};
-use goshawk_model::{Confidence, Credentials, Kind, Outcome, Timestamp};
+use goshawk_model::rpc::{RpcAuth, RpcCall, RpcTransport};
+use goshawk_model::{Confidence, Kind, Outcome, Timestamp};
 use uuid::Uuid;
 
 use super::interfaces::{interface_name, operation_name};
@@ -21,6 +20,7 @@ pub(super) struct Call {
     pub(super) call_id: u32,
     pub(super) target: Target,
     pub(super) opnum: u16,
+    pub(super) object: Option<Uuid>,
     /// Index of its security context, and the level that its own trailer names.
     pub(super) security: Option<(usize, Option<u8>)>,
     pub(super) request_bytes: u32,
@@ -53,8 +53,8 @@ pub(super) enum End {
 }
 
 impl Call {
-    /// The activity, with the security context as it is known now, and whether that is proven.
-    pub(super) fn ended(self, end: End, security: Option<(RpcAuth, &Arc<Credentials>)>) -> Draft {
+    /// The activity, with the protection as it is known now.
+    pub(super) fn ended(self, end: End, transport: RpcTransport, auth: Option<RpcAuth>) -> Draft {
         let (interface, confidence) = match self.target {
             Target::Bound { interface, .. } => (Some(interface), Confidence::High),
             Target::Guessed(interface) => (Some(interface), Confidence::Low),
@@ -68,13 +68,15 @@ impl Call {
             End::Unseen => Outcome::Unknown,
         };
         let call = RpcCall {
+            transport,
             interface,
             name: interface.and_then(interface_name).map(Cow::Borrowed),
             opnum: self.opnum,
             operation: interface
                 .and_then(|interface| operation_name(interface, self.opnum))
                 .map(Cow::Borrowed),
-            auth: security.map(|(auth, _)| auth),
+            object: self.object,
+            auth,
             fault: match end {
                 End::Fault(status) => Some(status),
                 End::Answered | End::Unseen => None,
@@ -82,13 +84,9 @@ impl Call {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
         };
-        let draft = Draft {
+        Draft {
             confidence,
             ..Draft::new(Kind::Rpc(call), outcome)
-        };
-        match security {
-            Some((_, credentials)) => draft.by(credentials),
-            None => draft,
         }
     }
 }

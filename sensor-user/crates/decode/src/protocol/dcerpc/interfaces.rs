@@ -26,6 +26,23 @@ pub(super) fn operation_name(interface: Uuid, opnum: u16) -> Option<&'static str
         .filter(|name| !name.is_empty())
 }
 
+/// The interface that a pipe's name stands for: a guess, for any interface of the same process may
+/// be bound over it.
+pub(super) fn of_pipe(name: &str) -> Option<Uuid> {
+    let interface = match name {
+        "epmapper" => "epm",
+        "eventlog" => "eventlog",
+        "netdfs" => "netdfs",
+        "winreg" | "samr" | "lsarpc" | "netlogon" | "srvsvc" | "wkssvc" | "svcctl" | "atsvc"
+        | "spoolss" => name,
+        _ => return None,
+    };
+    let mut known = INTERFACES.iter();
+    known
+        .find(|(_, known)| *known == interface)
+        .map(|&(uuid, _)| uuid)
+}
+
 /// [MS-DRSR] 4.1 and 4.2, in the order of their opnums.
 const DRSUAPI_OPERATIONS: [&str; 31] = [
     "IDL_DRSBind",

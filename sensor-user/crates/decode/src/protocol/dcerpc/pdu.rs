@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::flow::Side;
 use crate::wire::{Order, Wire};
 
 /// The header that all PDUs begin with ([C706] 12.6.3.1).
@@ -14,6 +15,16 @@ pub(super) struct Header {
     pub(super) frag_length: usize,
     pub(super) auth_length: usize,
     pub(super) call_id: u32,
+}
+
+/// A PDU, or what there is of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pdu<'a> {
+    pub(super) header: Header,
+    pub(super) verifier: Option<Verifier<'a>>,
+    /// The side that calls, whoever sent this.
+    pub(super) client: Side,
+    bytes: &'a [u8],
 }
 
 /// PDU types ([C706] 12.6.4).
@@ -93,28 +104,8 @@ impl Header {
         }
     }
 
-    /// Bytes of stub in a request or response, without security padding as far as `verifier` tells
-    /// it.
-    pub(super) fn stub_length(&self, verifier: Option<&Verifier<'_>>) -> usize {
-        let object = if self.ptype == ptype::REQUEST && self.flags & OBJECT_UUID != 0 {
-            16
-        } else {
-            0
-        };
-        let padding = verifier.map_or(0, |verifier| usize::from(verifier.pad_length));
-        self.frag_length
-            .saturating_sub(CALL_HEADER + object + self.trailer_length() + padding)
-    }
-
-    /// What lies between the common header and the security trailer, as far as `pdu` has it.
-    pub(super) fn body<'a>(&self, pdu: &'a [u8]) -> Wire<'a> {
-        let end = self.frag_length.saturating_sub(self.trailer_length());
-        let pdu = pdu.get(..end).unwrap_or(pdu);
-        Wire::new(pdu.get(HEADER..).unwrap_or_default(), self.order)
-    }
-
     /// The security trailer and token of a whole PDU.
-    pub(super) fn verifier<'a>(&self, pdu: &'a [u8]) -> Option<Verifier<'a>> {
+    fn verifier<'a>(&self, pdu: &'a [u8]) -> Option<Verifier<'a>> {
         if self.auth_length == 0 {
             return None;
         }
@@ -129,6 +120,50 @@ impl Header {
             context_id: wire.u32()?,
             token: wire.rest(),
         })
+    }
+}
+
+impl<'a> Pdu<'a> {
+    /// Takes a PDU apart that `from` sent.
+    pub(super) fn new(header: Header, from: Side, bytes: &'a [u8]) -> Self {
+        let client = match header.ptype {
+            ptype::REQUEST
+            | ptype::BIND
+            | ptype::ALTER_CONTEXT
+            | ptype::AUTH3
+            | ptype::CO_CANCEL
+            | ptype::ORPHANED => from,
+            _ => from.other(),
+        };
+        Self {
+            header,
+            verifier: header.verifier(bytes),
+            client,
+            bytes,
+        }
+    }
+
+    /// What lies between the common header and the security trailer.
+    pub(super) fn body(&self) -> Wire<'a> {
+        let end = self.header.frag_length - self.header.trailer_length();
+        let body = self.bytes.get(..end).unwrap_or(self.bytes);
+        Wire::new(body.get(HEADER..).unwrap_or_default(), self.header.order)
+    }
+
+    /// Bytes of stub in a request or response, without security padding, also where they were not
+    /// captured.
+    pub(super) fn stub_length(&self) -> usize {
+        let padding = self.verifier.map_or(0, |it| usize::from(it.pad_length));
+        self.header
+            .frag_length
+            .saturating_sub(CALL_HEADER + self.object_length())
+            .saturating_sub(self.header.trailer_length() + padding)
+    }
+
+    fn object_length(&self) -> usize {
+        let has_object =
+            self.header.ptype == ptype::REQUEST && self.header.flags & OBJECT_UUID != 0;
+        if has_object { 16 } else { 0 }
     }
 }
 
@@ -150,24 +185,6 @@ pub(super) struct Proposal {
     pub(super) interface: Uuid,
 }
 
-/// The contexts proposed in a bind or alter_context, as far as its body goes.
-pub(super) fn proposals(mut body: Wire<'_>) -> Option<impl Iterator<Item = Proposal>> {
-    // max_xmit_frag, max_recv_frag, assoc_group_id.
-    body.take(8)?;
-    let count = body.u8()?;
-    body.take(3)?;
-    Some((0..count).map_while(move |_| {
-        let id = body.u16()?;
-        let syntaxes = usize::from(body.u8()?);
-        body.take(1)?;
-        let interface = body.uuid()?;
-        let _version = body.u32()?;
-        // Transfer syntaxes; a cut PDU still has its interface.
-        let _ = body.take(syntaxes * 20);
-        Some(Proposal { id, interface })
-    }))
-}
-
 /// The server's verdict on one proposal (`p_result_t`, [C706] 12.6.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
@@ -175,53 +192,94 @@ pub(super) struct Verdict {
     pub(super) transfer_syntax: Uuid,
 }
 
-/// The verdicts in a bind_ack or alter_context_resp, in the order of the proposals.
-pub(super) fn verdicts(mut body: Wire<'_>) -> Option<impl Iterator<Item = Verdict>> {
-    // max_xmit_frag, max_recv_frag, assoc_group_id.
-    body.take(8)?;
-    let address = usize::from(body.u16()?);
-    body.take(address)?;
-    // The list is aligned to 4 bytes; up to here are the header, 8, 2, and the address.
-    let odd = (HEADER + 10 + address) % 4;
-    body.take((4 - odd) % 4)?;
-    let count = body.u8()?;
-    body.take(3)?;
-    Some((0..count).map_while(move |_| {
-        let result = body.u16()?;
-        let _reason = body.u16()?;
-        let transfer_syntax = body.uuid()?;
-        let _version = body.u32()?;
-        Some(Verdict {
-            accepted: result == 0,
-            transfer_syntax,
-        })
-    }))
-}
-
-/// What follows the common header of a request ([C706] 12.6.4.9).
+/// A request, or a fragment of one ([C706] 12.6.4.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     pub(super) context: u16,
     pub(super) opnum: u16,
+    /// `PFC_OBJECT_UUID`: the object that the operation is for; in DCOM an interface pointer.
+    pub(super) object: Option<Uuid>,
+    pub(super) stub: &'a [u8],
 }
 
-pub(super) fn request(mut body: Wire<'_>) -> Option<Request> {
-    let _alloc_hint = body.u32()?;
-    Some(Request {
-        context: body.u16()?,
-        opnum: body.u16()?,
-    })
-}
+impl<'a> Pdu<'a> {
+    /// The contexts proposed in a bind or alter_context, as far as its body goes.
+    pub(super) fn proposals(&self) -> Option<impl Iterator<Item = Proposal> + use<'a>> {
+        let mut body = self.body();
+        // max_xmit_frag, max_recv_frag, assoc_group_id.
+        body.take(8)?;
+        let count = body.u8()?;
+        body.take(3)?;
+        Some((0..count).map_while(move |_| {
+            let id = body.u16()?;
+            let syntaxes = usize::from(body.u8()?);
+            body.take(1)?;
+            let interface = body.uuid()?;
+            let _version = body.u32()?;
+            // Transfer syntaxes; a cut PDU still has its interface.
+            let _ = body.take(syntaxes * 20);
+            Some(Proposal { id, interface })
+        }))
+    }
 
-/// The stub of a response ([C706] 12.6.4.10).
-pub(super) fn response_stub(mut body: Wire<'_>) -> Option<&[u8]> {
-    // alloc_hint, p_cont_id, cancel_count, reserved.
-    body.take(CALL_HEADER - HEADER)?;
-    Some(body.rest())
-}
+    /// The verdicts in a bind_ack or alter_context_resp, in the order of the proposals.
+    pub(super) fn verdicts(&self) -> Option<impl Iterator<Item = Verdict> + use<'a>> {
+        let mut body = self.body();
+        // max_xmit_frag, max_recv_frag, assoc_group_id.
+        body.take(8)?;
+        let address = usize::from(body.u16()?);
+        body.take(address)?;
+        // The list is aligned to 4 bytes; up to here are the header, 8, 2, and the address.
+        let odd = (HEADER + 10 + address) % 4;
+        body.take((4 - odd) % 4)?;
+        let count = body.u8()?;
+        body.take(3)?;
+        Some((0..count).map_while(move |_| {
+            let result = body.u16()?;
+            let _reason = body.u16()?;
+            let transfer_syntax = body.uuid()?;
+            let _version = body.u32()?;
+            Some(Verdict {
+                accepted: result == 0,
+                transfer_syntax,
+            })
+        }))
+    }
 
-/// The status of a fault ([C706] 12.6.4.7).
-pub(super) fn fault_status(mut body: Wire<'_>) -> Option<u32> {
-    body.take(CALL_HEADER - HEADER)?;
-    body.u32()
+    /// The request in it.
+    pub(super) fn request(&self) -> Option<Request<'a>> {
+        let mut body = self.body();
+        let _alloc_hint = body.u32()?;
+        let (context, opnum) = (body.u16()?, body.u16()?);
+        let object = match self.object_length() {
+            0 => None,
+            _ => Some(body.uuid()?),
+        };
+        Some(Request {
+            context,
+            opnum,
+            object,
+            stub: self.stub(body),
+        })
+    }
+
+    /// The stub of a response, or of a fragment of one ([C706] 12.6.4.10).
+    pub(super) fn response(&self) -> Option<&'a [u8]> {
+        let mut body = self.body();
+        // alloc_hint, p_cont_id, cancel_count, reserved.
+        body.take(CALL_HEADER - HEADER)?;
+        Some(self.stub(body))
+    }
+
+    /// The status of a fault ([C706] 12.6.4.7).
+    pub(super) fn fault_status(&self) -> Option<u32> {
+        let mut body = self.body();
+        body.take(CALL_HEADER - HEADER)?;
+        body.u32()
+    }
+
+    fn stub(&self, body: Wire<'a>) -> &'a [u8] {
+        let stub = body.rest();
+        stub.get(..self.stub_length()).unwrap_or(stub)
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use goshawk_model::rpc::RpcAuth;
 use goshawk_model::{Carrier, Credentials, Timestamp};
 
-use super::pdu::Verifier;
+use super::pdu::{Pdu, Verifier};
 use crate::flow::Side;
 use crate::protocol::Context;
 use crate::protocol::security::{Ending, Handshake};
@@ -30,36 +30,24 @@ struct Security {
 
 impl SecurityContexts {
     /// Learns from the token in a client's bind, alter_context or auth3.
-    pub(super) fn present(
-        &mut self,
-        client: Side,
-        call_id: u32,
-        verifier: &Verifier<'_>,
-        cx: &mut Context<'_>,
-    ) {
+    pub(super) fn present(&mut self, pdu: &Pdu<'_>, verifier: &Verifier<'_>, cx: &mut Context<'_>) {
         let Some(security) = self.open(verifier, cx.limits.max_contexts) else {
             cx.stats.drop(Drop::ContextRefused);
             return;
         };
-        security.asked = Some((client, call_id));
-        security.handshake.client(client, verifier.token, cx);
+        security.asked = Some((pdu.client, pdu.header.call_id));
+        security.handshake.client(pdu.client, verifier.token, cx);
     }
 
-    /// The server has answered the PDU with this id.
-    pub(super) fn settle(
-        &mut self,
-        client: Side,
-        call_id: u32,
-        verifier: Option<&Verifier<'_>>,
-        ending: Ending,
-        cx: &mut Context<'_>,
-    ) {
-        let asked = |security: &&mut Security| security.asked == Some((client, call_id));
+    /// The server has answered, with `pdu`, the one with the same id.
+    pub(super) fn settle(&mut self, pdu: &Pdu<'_>, ending: Ending, cx: &mut Context<'_>) {
+        let question = Some((pdu.client, pdu.header.call_id));
+        let asked = |security: &&mut Security| security.asked == question;
         let Some(security) = self.contexts.iter_mut().find(asked) else {
             return;
         };
         security.asked = None;
-        if let Some(verifier) = verifier {
+        if let Some(verifier) = &pdu.verifier {
             security.handshake.server(verifier.token, cx);
         }
         security.handshake.end(ending, cx);
