@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::kerberos::{ApExchange, AsExchange, TgsExchange};
+use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
 use crate::{Account, Credentials, Digest, Timestamp};
 
@@ -52,6 +53,8 @@ pub enum Kind {
     Tgs(TgsExchange),
     /// Kerberos: a ticket presented to a service.
     Ap(ApExchange),
+    /// NTLM: an authentication, whole or not.
+    Ntlm(Box<NtlmLogon>),
     /// DCE/RPC: a call.
     Rpc(RpcCall),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
@@ -65,6 +68,7 @@ impl fmt::Display for Kind {
             Self::As(exchange) => exchange.fmt(f),
             Self::Tgs(exchange) => exchange.fmt(f),
             Self::Ap(exchange) => exchange.fmt(f),
+            Self::Ntlm(logon) => logon.fmt(f),
             Self::Rpc(call) => call.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
         }

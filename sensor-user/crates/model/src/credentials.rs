@@ -1,5 +1,7 @@
 //! What a connection authenticated with, whatever protocol carried it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kerberos::Ticket;
@@ -95,6 +97,32 @@ impl Carrier {
             Self::Smb => "smb",
             Self::Ldap => "ldap",
             Self::Http => "http",
+        }
+    }
+}
+
+/// With which status a carrier refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// An NTSTATUS ([MS-ERREF] 2.3), in SMB.
+    Ntstatus(u32),
+    /// An LDAP result code (RFC 4511 4.1.9).
+    Ldap(u32),
+    /// The status of a DCE/RPC fault ([C706] 12.6.4.7, [MS-ERREF] 2.2), or the reason of a bind_nak.
+    Rpc(u32),
+    /// An HTTP status code (RFC 9110 15).
+    Http(u16),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ntstatus(status) => write!(f, "NTSTATUS {status:#010x}"),
+            Self::Ldap(code) => write!(f, "LDAP result {code}"),
+            Self::Rpc(status) => write!(f, "RPC status {status:#010x}"),
+            Self::Http(code) => write!(f, "HTTP {code}"),
         }
     }
 }

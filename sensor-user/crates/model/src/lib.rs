@@ -15,6 +15,7 @@ mod digest;
 pub mod frame;
 mod health;
 pub mod kerberos;
+pub mod ntlm;
 pub mod rpc;
 mod time;
 
@@ -24,7 +25,7 @@ pub use activity::{
     Transport,
 };
 pub use alert::{Alert, AlertId, Evidence, Party, Severity, Technique};
-pub use credentials::{Carrier, Credentials, Mechanism};
+pub use credentials::{Carrier, Credentials, Mechanism, Status};
 pub use digest::Digest;
 pub use health::{CaptureHealth, Drops, SensorHealth};
 pub use time::{ParseTimestampError, Timestamp};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::rpc::{EPM, EndpointMapped, RpcAuth, RpcTransport};
-use goshawk_model::{Credentials, Kind, Outcome, Timestamp};
+use goshawk_model::{Credentials, Kind, Outcome, Status, Timestamp};
 
 use super::call::{Call, End, Target};
 use super::epm;
@@ -68,7 +68,7 @@ impl Association {
             ptype::BIND_ACK | ptype::ALTER_CONTEXT_RESP => self.bound(pdu, cx),
             ptype::BIND_NAK => {
                 self.presentations.reject(pdu.header.call_id);
-                self.security.settle(pdu, Ending::Refused, cx);
+                self.security.settle(pdu, Ending::Refused(None), cx);
                 Some(())
             }
             ptype::REQUEST => self.request(pdu, cx),
@@ -246,7 +246,8 @@ impl Association {
     fn fault(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
         let status = pdu.fault_status()?;
         // A fault may answer an alter_context too.
-        self.security.settle(pdu, Ending::Refused, cx);
+        let refused = Ending::Refused(Some(Status::Rpc(status)));
+        self.security.settle(pdu, refused, cx);
         let index = self.position(pdu);
         if let Some(call) = index.and_then(|index| self.calls.remove(index)) {
             let moment = cx.moment();

@@ -48,7 +48,7 @@ impl SecurityContexts {
         };
         security.asked = None;
         if let Some(verifier) = &pdu.verifier {
-            security.handshake.server(verifier.token, cx);
+            security.handshake.server(pdu.client, verifier.token, cx);
         }
         security.handshake.end(ending, cx);
     }

@@ -3,40 +3,49 @@
 use std::sync::Arc;
 
 use goshawk_model::kerberos::{ApExchange, Ticket};
-use goshawk_model::{Carrier, Credentials, Kind, Mechanism, Outcome, Timestamp};
+use goshawk_model::ntlm::{NtlmAuthenticate, NtlmLogon};
+use goshawk_model::{Account, Carrier, Credentials, Kind, Mechanism, Outcome, Status, Timestamp};
 
 use super::{gss, ntlm};
 use crate::flow::Side;
 use crate::protocol::{Context, Draft, Moment, kerberos};
 use crate::stats::{Protocol, Stats};
 
-/// The tokens of both sides, from the first one to the server's verdict.
+/// The tokens of both sides, from the first one to the server's verdict, and again for those who
+/// authenticate once more.
+///
+/// Of an attempt there is one activity: when the carrier ends it, when it has waited too long, when
+/// another one begins, or when nothing more will come.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     carrier: Carrier,
     credentials: Arc<Credentials>,
-    /// The ticket whose acceptance was not seen yet.
-    presented: Option<Presented>,
-    /// Whether the server has sent an NTLM challenge that the client has not answered.
-    challenged: bool,
+    attempt: Option<Box<Attempt>>,
 }
 
-/// A ticket that waits for the server's verdict.
+/// What waits for the server's verdict.
 #[derive(Debug)]
-struct Presented {
+struct Attempt {
     moment: Moment,
     deadline: Timestamp,
     client: Side,
-    ticket: Ticket,
-    /// What the server's own token says against it.
-    error: Option<i32>,
+    shown: Shown,
+}
+
+#[derive(Debug)]
+enum Shown {
+    /// A ticket, and what the server's own token says against it.
+    Ticket { ticket: Ticket, error: Option<i32> },
+    /// Messages of NTLM.
+    Ntlm(Box<NtlmLogon>),
 }
 
 /// How the server took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Accepted,
-    Refused,
+    /// With the carrier's status, where it tells one.
+    Refused(Option<Status>),
 }
 
 impl Handshake {
@@ -44,8 +53,7 @@ impl Handshake {
         Self {
             carrier,
             credentials: Arc::new(Credentials::new(Mechanism::Other)),
-            presented: None,
-            challenged: false,
+            attempt: None,
         }
     }
 
@@ -63,72 +71,63 @@ impl Handshake {
                     self.present(client, ticket, cx);
                 }
             }
-            gss::Token::Ntlm(message) => {
-                let message = ntlm::parse(message);
-                cx.stats.message(Protocol::Ntlm, message.is_some());
-                let credentials = Arc::make_mut(&mut self.credentials);
-                credentials.mechanism = Mechanism::Ntlm;
-                if let Some(ntlm::Message::Authenticate(names)) = message {
-                    self.challenged = false;
-                    credentials.account = names.account;
-                    credentials.workstation = names.workstation;
-                }
-            }
+            gss::Token::Ntlm(message) => self.ntlm(client, client, message, cx),
             gss::Token::Other => {}
         }
     }
 
-    /// The server sends a token.
-    pub(crate) fn server(&mut self, token: &[u8], cx: &mut Context<'_>) {
+    /// The server sends a token to `client`.
+    pub(crate) fn server(&mut self, client: Side, token: &[u8], cx: &mut Context<'_>) {
         match gss::unwrap(token) {
             gss::Token::Kerberos(message) => {
-                if let Some(kerberos::Message::Error(error)) = kerberos_message(message, cx.stats)
-                    && let Some(presented) = &mut self.presented
+                if let Some(kerberos::Message::Error(refusal)) = kerberos_message(message, cx.stats)
+                    && let Some(Shown::Ticket { error, .. }) = self.shown()
                 {
-                    presented.error = Some(error.code);
+                    *error = Some(refusal.code);
                 }
             }
-            gss::Token::Ntlm(message) => {
-                self.challenged = true;
-                cx.stats
-                    .message(Protocol::Ntlm, ntlm::parse(message).is_some());
-            }
+            gss::Token::Ntlm(message) => self.ntlm(client, client.other(), message, cx),
             gss::Token::Other => {}
         }
     }
 
     /// The server has decided; its own token, if any, was taken before.
     pub(crate) fn end(&mut self, ending: Ending, cx: &mut Context<'_>) {
-        if ending == Ending::Accepted && self.challenged {
+        if ending == Ending::Accepted && self.is_asked() {
             // It has only accepted to go on.
             return;
         }
-        let outcome = match (ending, self.presented.as_ref().and_then(|it| it.error)) {
+        let error = match self.shown() {
+            Some(Shown::Ticket { error, .. }) => *error,
+            _ => None,
+        };
+        let outcome = match (ending, error) {
             (Ending::Accepted, None) => Outcome::Success,
-            (Ending::Accepted, Some(_)) | (Ending::Refused, _) => Outcome::Failure,
+            (Ending::Accepted, Some(_)) | (Ending::Refused(_), _) => Outcome::Failure,
         };
         if outcome == Outcome::Success && !self.credentials.proven {
             Arc::make_mut(&mut self.credentials).proven = true;
         }
+        if let (Ending::Refused(refused), Some(Shown::Ntlm(logon))) = (ending, self.shown()) {
+            logon.status = refused;
+        }
         self.tell(outcome, cx);
     }
 
-    /// When the server's verdict will have been waited for long enough.
+    /// When the server's verdict, or the client's next token, will have been waited for long
+    /// enough.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.presented.as_ref().map(|presented| presented.deadline)
+        self.attempt.as_ref().map(|attempt| attempt.deadline)
     }
 
     /// Ends what has waited until `now`.
     pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        if let Some(presented) = self
-            .presented
-            .take_if(|presented| presented.deadline <= now)
-        {
+        if let Some(attempt) = self.attempt.take_if(|attempt| attempt.deadline <= now) {
             let moment = Moment {
-                time: presented.deadline,
-                ..presented.moment
+                time: attempt.deadline,
+                ..attempt.moment
             };
-            self.emit(presented, moment, Outcome::Unknown, cx);
+            self.emit(*attempt, moment, Outcome::Unknown, cx);
         }
     }
 
@@ -137,39 +136,116 @@ impl Handshake {
         self.tell(Outcome::Unknown, cx);
     }
 
+    fn shown(&mut self) -> Option<&mut Shown> {
+        self.attempt.as_mut().map(|attempt| &mut attempt.shown)
+    }
+
+    /// Whether it is the client's turn: the server has not seen a response yet.
+    fn is_asked(&mut self) -> bool {
+        matches!(self.shown(), Some(Shown::Ntlm(logon)) if logon.authenticate.is_none())
+    }
+
     fn present(&mut self, client: Side, ticket: Ticket, cx: &mut Context<'_>) {
         self.tell(Outcome::Unknown, cx);
-        let credentials = Arc::make_mut(&mut self.credentials);
-        credentials.mechanism = Mechanism::Kerberos;
-        credentials.ticket = Some(ticket.clone());
-        self.presented = Some(Presented {
+        self.credentials = Arc::new(Credentials {
+            ticket: Some(ticket.clone()),
+            ..Credentials::new(Mechanism::Kerberos)
+        });
+        let error = None;
+        self.wait(client, Shown::Ticket { ticket, error }, cx);
+    }
+
+    /// An NTLM message comes from the side `from`.
+    fn ntlm(&mut self, client: Side, from: Side, message: &[u8], cx: &mut Context<'_>) {
+        let message = ntlm::parse(message);
+        cx.stats.message(Protocol::Ntlm, message.is_some());
+        if self.credentials.mechanism == Mechanism::Other {
+            Arc::make_mut(&mut self.credentials).mechanism = Mechanism::Ntlm;
+        }
+        let Some(message) = message.filter(|it| it.is_from_client() == (from == client)) else {
+            return;
+        };
+        let goes_on = matches!(self.shown(), Some(Shown::Ntlm(logon)) if message.follows(logon));
+        if !goes_on {
+            self.tell(Outcome::Unknown, cx);
+        }
+        let mut logon = match self.attempt.take().map(|attempt| attempt.shown) {
+            Some(Shown::Ntlm(logon)) => logon,
+            _ => Box::new(NtlmLogon::new(self.carrier)),
+        };
+        match message {
+            ntlm::Message::Negotiate(negotiate) => logon.negotiate = Some(negotiate),
+            ntlm::Message::Challenge(challenge) => logon.challenge = Some(challenge),
+            ntlm::Message::Authenticate(authenticate) => {
+                self.credentials = Arc::new(claimed(&authenticate));
+                logon.authenticate = Some(*authenticate);
+            }
+        }
+        self.wait(client, Shown::Ntlm(logon), cx);
+    }
+
+    /// What is shown waits for a verdict, or for the next token, from now on.
+    fn wait(&mut self, client: Side, shown: Shown, cx: &mut Context<'_>) {
+        self.attempt = Some(Box::new(Attempt {
             moment: cx.moment(),
             deadline: cx.time + cx.limits.answer_wait,
             client,
-            ticket,
-            error: None,
-        });
+            shown,
+        }));
     }
 
     fn tell(&mut self, outcome: Outcome, cx: &mut Context<'_>) {
-        if let Some(presented) = self.presented.take() {
+        if let Some(attempt) = self.attempt.take() {
             let moment = cx.moment();
-            self.emit(presented, moment, outcome, cx);
+            self.emit(*attempt, moment, outcome, cx);
         }
     }
 
-    fn emit(&self, presented: Presented, moment: Moment, outcome: Outcome, cx: &mut Context<'_>) {
-        let exchange = ApExchange {
-            ticket: presented.ticket,
-            carrier: self.carrier,
-            error: presented.error,
+    fn emit(&self, attempt: Attempt, moment: Moment, outcome: Outcome, cx: &mut Context<'_>) {
+        let draft = match attempt.shown {
+            Shown::Ticket { ticket, error } => {
+                let carrier = self.carrier;
+                let exchange = ApExchange {
+                    ticket,
+                    carrier,
+                    error,
+                };
+                Draft::new(Kind::Ap(exchange), outcome)
+            }
+            Shown::Ntlm(logon) => {
+                let shown = logon.authenticate.is_some();
+                let draft = Draft::new(Kind::Ntlm(logon), outcome);
+                if shown {
+                    draft.by(&self.credentials)
+                } else {
+                    draft
+                }
+            }
         };
-        cx.emit(
-            moment,
-            presented.client,
-            Draft::new(Kind::Ap(exchange), outcome),
-        );
+        cx.emit(moment, attempt.client, draft);
     }
+}
+
+/// What an AUTHENTICATE message claims.
+fn claimed(authenticate: &NtlmAuthenticate) -> Credentials {
+    let domain = authenticate.domain.as_deref().unwrap_or_default();
+    let user = authenticate.user.as_deref();
+    Credentials {
+        account: user.map(|user| Account::new(user, domain)),
+        workstation: authenticate.workstation.as_deref().and_then(host_name),
+        ..Credentials::new(if authenticate.is_anonymous() {
+            Mechanism::Anonymous
+        } else {
+            Mechanism::Ntlm
+        })
+    }
+}
+
+/// Lower case, without leading backslashes and without its domain.
+fn host_name(workstation: &str) -> Option<Box<str>> {
+    let name = workstation.trim_start_matches('\\');
+    let name = name.split('.').next().unwrap_or(name).trim();
+    (!name.is_empty()).then(|| name.to_lowercase().into())
 }
 
 fn kerberos_message<'a>(message: &'a [u8], stats: &mut Stats) -> Option<kerberos::Message<'a>> {
