@@ -16,6 +16,8 @@ pub(crate) struct Value<'a> {
 pub(crate) const SEQUENCE: u8 = 0x30;
 /// `OBJECT IDENTIFIER`.
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+/// `ENUMERATED`.
+pub(crate) const ENUMERATED: u8 = 0x0a;
 /// `OCTET STRING`, primitive.
 pub(crate) const OCTET_STRING: u8 = 0x04;
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use goshawk_model::kerberos::{
-    Answer, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
+    Answer, AnswerData, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
 use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall, RpcTransport};
 use goshawk_model::{
@@ -136,10 +136,12 @@ impl Net {
                 netbios_addresses: Vec::new(),
                 nonce,
                 digest,
+                ..AsRequest::default()
             }),
             client: Some(Account::new(account, "CORP.EXAMPLE")),
             service: Some(format!("{service}@CORP.EXAMPLE").into()),
             answer,
+            answer_data: AnswerData::default(),
         });
         self.activity(from, outcome, kind)
     }
@@ -201,10 +203,12 @@ impl Net {
                 additional: Vec::new(),
                 nonce,
                 digest,
+                ..TgsRequest::default()
             }),
             client: client.map(|name| Account::new(name, "CORP.EXAMPLE")),
             service: Some(format!("{service}@CORP.EXAMPLE").into()),
             answer,
+            answer_data: AnswerData::default(),
         });
         self.activity(from, outcome, kind)
     }
@@ -239,6 +243,8 @@ impl Net {
         let kind = Kind::Ap(ApExchange {
             ticket,
             carrier: Carrier::Dcerpc,
+            ap_options: 0,
+            authenticator_etype: None,
             error: None,
         });
         self.activity(from, Outcome::Success, kind)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kerberos::{ApExchange, AsExchange, TgsExchange};
+use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
 use crate::{Account, Credentials, Digest, Timestamp};
@@ -55,6 +55,8 @@ pub enum Kind {
     Ap(ApExchange),
     /// NTLM: an authentication, whole or not.
     Ntlm(Box<NtlmLogon>),
+    /// Kerberos: a password to be changed or set.
+    Password(PasswordExchange),
     /// DCE/RPC: a call.
     Rpc(RpcCall),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
@@ -69,6 +71,7 @@ impl fmt::Display for Kind {
             Self::Tgs(exchange) => exchange.fmt(f),
             Self::Ap(exchange) => exchange.fmt(f),
             Self::Ntlm(logon) => logon.fmt(f),
+            Self::Password(exchange) => exchange.fmt(f),
             Self::Rpc(call) => call.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::kerberos::Ticket;
-use crate::{Account, Actor};
+use crate::{Account, Actor, Negotiation};
 
 /// What a client has shown on a connection to prove who it is: the same words for SMB, LDAP,
 /// DCE/RPC and HTTP, which all carry the same security tokens (RFC 2743, RFC 4178).
@@ -25,6 +25,9 @@ pub struct Credentials {
     /// The workstation that NTLM's AUTHENTICATE message names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workstation: Option<Box<str>>,
+    /// How client and server agreed on the mechanism; `None` without SPNEGO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiation: Option<Negotiation>,
     /// Whether the server was convinced.
     pub proven: bool,
 }
@@ -37,6 +40,7 @@ impl Credentials {
             ticket: None,
             account: None,
             workstation: None,
+            negotiation: None,
             proven: false,
         }
     }

@@ -10,11 +10,13 @@
 mod account;
 mod activity;
 mod alert;
+mod certificate;
 mod credentials;
 mod digest;
 pub mod frame;
 mod health;
 pub mod kerberos;
+mod negotiation;
 pub mod ntlm;
 pub mod rpc;
 mod time;
@@ -25,7 +27,9 @@ pub use activity::{
     Transport,
 };
 pub use alert::{Alert, AlertId, Evidence, Party, Severity, Technique};
+pub use certificate::{Certificate, KeyAlgorithm};
 pub use credentials::{Carrier, Credentials, Mechanism, Status};
 pub use digest::Digest;
 pub use health::{CaptureHealth, Drops, SensorHealth};
+pub use negotiation::{MechType, NegState, Negotiation};
 pub use time::{ParseTimestampError, Timestamp};

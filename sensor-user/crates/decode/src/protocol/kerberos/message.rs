@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use goshawk_model::kerberos::{Ticket, padata};
-use goshawk_model::{Account, Digest};
+use goshawk_model::kerberos::{ApExchange, Ticket, padata};
+use goshawk_model::{Account, Carrier, Digest};
 
 use crate::der::{self, Value};
 
@@ -14,7 +14,7 @@ pub(crate) enum Message<'a> {
     TgsReq(KdcReq<'a>),
     AsRep(KdcRep<'a>),
     TgsRep(KdcRep<'a>),
-    ApReq(Ticket),
+    ApReq(ApReq),
     ApRep,
     Error(KrbError<'a>),
 }
@@ -24,8 +24,8 @@ pub(crate) enum Message<'a> {
 pub(crate) struct KdcReq<'a> {
     /// Types of the `padata`, in order.
     pub(crate) padata: Vec<i32>,
-    /// The ticket in `PA-TGS-REQ`.
-    pub(crate) presented: Option<Ticket>,
+    /// What is in `PA-TGS-REQ`.
+    pub(crate) presented: Option<ApReq>,
     pub(crate) kdc_options: u32,
     pub(crate) cname: Option<PrincipalName<'a>>,
     pub(crate) realm: Cow<'a, str>,
@@ -35,6 +35,15 @@ pub(crate) struct KdcReq<'a> {
     /// NetBIOS names among the `addresses`.
     pub(crate) netbios: Vec<Box<str>>,
     pub(crate) additional: Vec<Ticket>,
+}
+
+/// `AP-REQ`, section 5.5.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApReq {
+    pub(crate) ap_options: u32,
+    pub(crate) ticket: Ticket,
+    /// `authenticator.etype`
+    pub(crate) authenticator_etype: Option<i32>,
 }
 
 /// `KDC-REP`, section 5.4.2.
@@ -100,7 +109,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         TGS_REQ => Message::TgsReq(kdc_req(message)?),
         AS_REP => Message::AsRep(kdc_rep(message)?),
         TGS_REP => Message::TgsRep(kdc_rep(message)?),
-        AP_REQ => Message::ApReq(ticket(message.field(3)?)?),
+        AP_REQ => Message::ApReq(ap_req(message)?),
         AP_REP => message.field(2).map(|_encrypted| Message::ApRep)?,
         KRB_ERROR => Message::Error(krb_error(message)?),
         _ => return None,
@@ -116,8 +125,8 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
         types.push(padata_type);
         if padata_type == padata::TGS_REQ && presented.is_none() {
             let value = element.field(2)?.expect(der::OCTET_STRING)?;
-            if let Some(Message::ApReq(ticket)) = parse(value) {
-                presented = Some(ticket);
+            if let Some(Message::ApReq(asked)) = parse(value) {
+                presented = Some(asked);
             }
         }
     }
@@ -135,12 +144,20 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
     })
 }
 
+fn ap_req(message: Value<'_>) -> Option<ApReq> {
+    Some(ApReq {
+        ap_options: message.field(2).and_then(Value::bits).unwrap_or_default(),
+        ticket: ticket(message.field(3)?)?,
+        authenticator_etype: message.field(4).and_then(etype),
+    })
+}
+
 fn kdc_rep(message: Value<'_>) -> Option<KdcRep<'_>> {
     Some(KdcRep {
         crealm: string(message.field(3)?)?,
         cname: principal_name(message.field(4)?)?,
         ticket: ticket(message.field(5)?)?,
-        etype: message.field(6)?.field(0)?.int32()?,
+        etype: etype(message.field(6)?)?,
     })
 }
 
@@ -154,6 +171,11 @@ fn krb_error(message: Value<'_>) -> Option<KrbError<'_>> {
     })
 }
 
+/// `etype` of `EncryptedData`, section 5.2.9.
+fn etype(value: Value<'_>) -> Option<i32> {
+    value.field(0)?.int32()
+}
+
 /// `Ticket`, section 5.3.
 fn ticket(value: Value<'_>) -> Option<Ticket> {
     let (sequence, _) = der::read(value.expect(APPLICATION | TICKET)?)?;
@@ -163,7 +185,7 @@ fn ticket(value: Value<'_>) -> Option<Ticket> {
     Some(Ticket {
         id: Digest::of(&[cipher]),
         service: service.text(&string(sequence.field(1)?)?),
-        etype: enc_part.field(0)?.int32()?,
+        etype: etype(enc_part)?,
         kvno: enc_part.field(1).and_then(Value::uint32),
         length: u32::try_from(cipher.len()).ok()?,
     })
@@ -199,6 +221,19 @@ fn list(value: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
         .into_iter()
         .flatten()
         .take(MAX_ELEMENTS)
+}
+
+impl ApReq {
+    /// The exchange that it began.
+    pub(crate) fn exchange(self, carrier: Carrier, error: Option<i32>) -> ApExchange {
+        ApExchange {
+            ticket: self.ticket,
+            carrier,
+            ap_options: self.ap_options,
+            authenticator_etype: self.authenticator_etype,
+            error,
+        }
+    }
 }
 
 impl PrincipalName<'_> {

@@ -6,7 +6,7 @@ mod message;
 mod pending;
 
 pub(crate) use conversation::Conversation;
-pub(crate) use message::{Message, parse};
+pub(crate) use message::{ApReq, Message, parse};
 
 use super::Verdict;
 use crate::flow::FlowKey;

@@ -1,11 +1,11 @@
 //! What was asked, until it is answered.
 
 use goshawk_model::kerberos::{
-    Answer, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
+    Answer, AnswerData, AsExchange, AsRequest, TgsExchange, TgsRequest, padata,
 };
 use goshawk_model::{Account, Actor, Carrier, Confidence, Digest, Kind, Outcome, Timestamp};
 
-use super::message::{KdcRep, KdcReq, KrbError, Message};
+use super::message::{ApReq, KdcRep, KdcReq, KrbError, Message};
 use crate::flow::Side;
 use crate::protocol::{Draft, Moment};
 
@@ -36,7 +36,7 @@ pub(super) enum Asked {
         request: TgsRequest,
         service: Option<Box<str>>,
     },
-    Ap(Ticket),
+    Ap(ApReq),
 }
 
 /// How it ended.
@@ -89,6 +89,7 @@ impl Asked {
                 netbios_addresses: asked.netbios,
                 nonce: asked.nonce,
                 digest,
+                ..AsRequest::default()
             },
         }
     }
@@ -97,7 +98,11 @@ impl Asked {
         Self::Tgs {
             service: asked.sname.as_ref().map(|name| name.text(&asked.realm)),
             request: TgsRequest {
-                presented: asked.presented,
+                authenticator_etype: asked
+                    .presented
+                    .as_ref()
+                    .and_then(|it| it.authenticator_etype),
+                presented: asked.presented.map(|it| it.ticket),
                 kdc_options: asked.kdc_options,
                 etypes: asked.etypes,
                 padata: asked.padata,
@@ -105,6 +110,7 @@ impl Asked {
                 additional: asked.additional,
                 nonce: asked.nonce,
                 digest,
+                ..TgsRequest::default()
             },
         }
     }
@@ -129,7 +135,7 @@ impl Asked {
                 service,
             } => initial(Some(request), client, service, ending),
             Self::Tgs { request, service } => further(Some(request), service, ending),
-            Self::Ap(ticket) => presented(ticket, &ending),
+            Self::Ap(asked) => presented(asked, &ending),
         }
     }
 }
@@ -191,6 +197,7 @@ fn initial(
         client,
         service: service.or(told_service),
         answer: answer(ending),
+        answer_data: AnswerData::default(),
     };
     Draft {
         actor,
@@ -215,6 +222,7 @@ fn further(request: Option<TgsRequest>, service: Option<Box<str>>, ending: Endin
         client,
         service: service.or(told_service),
         answer: answer(ending),
+        answer_data: AnswerData::default(),
     };
     Draft {
         actor,
@@ -222,15 +230,12 @@ fn further(request: Option<TgsRequest>, service: Option<Box<str>>, ending: Endin
     }
 }
 
-fn presented(ticket: Ticket, ending: &Ending<'_>) -> Draft {
-    let exchange = ApExchange {
-        ticket,
-        carrier: Carrier::Kerberos,
-        error: match ending {
-            Ending::Refused(error) => Some(error.code),
-            _ => None,
-        },
+fn presented(asked: ApReq, ending: &Ending<'_>) -> Draft {
+    let error = match ending {
+        Ending::Refused(error) => Some(error.code),
+        _ => None,
     };
+    let exchange = asked.exchange(Carrier::Kerberos, error);
     Draft::new(Kind::Ap(exchange), outcome(ending))
 }
 

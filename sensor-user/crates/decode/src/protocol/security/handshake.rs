@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use goshawk_model::kerberos::{ApExchange, Ticket};
 use goshawk_model::ntlm::{NtlmAuthenticate, NtlmLogon};
-use goshawk_model::{Account, Carrier, Credentials, Kind, Mechanism, Outcome, Status, Timestamp};
+use goshawk_model::{
+    Account, Carrier, Credentials, Kind, Mechanism, Negotiation, Outcome, Status, Timestamp,
+};
 
 use super::{gss, ntlm};
 use crate::flow::Side;
+use crate::protocol::kerberos::ApReq;
 use crate::protocol::{Context, Draft, Moment, kerberos};
 use crate::stats::{Protocol, Stats};
 
@@ -35,7 +37,7 @@ struct Attempt {
 #[derive(Debug)]
 enum Shown {
     /// A ticket, and what the server's own token says against it.
-    Ticket { ticket: Ticket, error: Option<i32> },
+    Ticket { asked: ApReq, error: Option<i32> },
     /// Messages of NTLM.
     Ntlm(Box<NtlmLogon>),
 }
@@ -64,11 +66,12 @@ impl Handshake {
 
     /// The client sends a token.
     pub(crate) fn client(&mut self, client: Side, token: &[u8], cx: &mut Context<'_>) {
-        match gss::unwrap(token) {
+        let opened = gss::open(token);
+        self.negotiated(opened.said);
+        match opened.token {
             gss::Token::Kerberos(message) => {
-                if let Some(kerberos::Message::ApReq(ticket)) = kerberos_message(message, cx.stats)
-                {
-                    self.present(client, ticket, cx);
+                if let Some(kerberos::Message::ApReq(asked)) = kerberos_message(message, cx.stats) {
+                    self.present(client, asked, cx);
                 }
             }
             gss::Token::Ntlm(message) => self.ntlm(client, client, message, cx),
@@ -78,7 +81,11 @@ impl Handshake {
 
     /// The server sends a token to `client`.
     pub(crate) fn server(&mut self, client: Side, token: &[u8], cx: &mut Context<'_>) {
-        match gss::unwrap(token) {
+        let mut opened = gss::open(token);
+        // A server's list is a hint ([MS-SPNG] 2.2.1); what counts is the client's.
+        opened.said.offered.clear();
+        self.negotiated(opened.said);
+        match opened.token {
             gss::Token::Kerberos(message) => {
                 if let Some(kerberos::Message::Error(refusal)) = kerberos_message(message, cx.stats)
                     && let Some(Shown::Ticket { error, .. }) = self.shown()
@@ -145,14 +152,22 @@ impl Handshake {
         matches!(self.shown(), Some(Shown::Ntlm(logon)) if logon.authenticate.is_none())
     }
 
-    fn present(&mut self, client: Side, ticket: Ticket, cx: &mut Context<'_>) {
+    fn negotiated(&mut self, said: Negotiation) {
+        if said != Negotiation::default() {
+            let credentials = Arc::make_mut(&mut self.credentials);
+            credentials.negotiation.get_or_insert_default().add(said);
+        }
+    }
+
+    fn present(&mut self, client: Side, asked: ApReq, cx: &mut Context<'_>) {
         self.tell(Outcome::Unknown, cx);
         self.credentials = Arc::new(Credentials {
-            ticket: Some(ticket.clone()),
+            ticket: Some(asked.ticket.clone()),
+            negotiation: self.credentials.negotiation.clone(),
             ..Credentials::new(Mechanism::Kerberos)
         });
         let error = None;
-        self.wait(client, Shown::Ticket { ticket, error }, cx);
+        self.wait(client, Shown::Ticket { asked, error }, cx);
     }
 
     /// An NTLM message comes from the side `from`.
@@ -177,7 +192,10 @@ impl Handshake {
             ntlm::Message::Negotiate(negotiate) => logon.negotiate = Some(negotiate),
             ntlm::Message::Challenge(challenge) => logon.challenge = Some(challenge),
             ntlm::Message::Authenticate(authenticate) => {
-                self.credentials = Arc::new(claimed(&authenticate));
+                self.credentials = Arc::new(Credentials {
+                    negotiation: self.credentials.negotiation.clone(),
+                    ..claimed(&authenticate)
+                });
                 logon.authenticate = Some(*authenticate);
             }
         }
@@ -203,14 +221,8 @@ impl Handshake {
 
     fn emit(&self, attempt: Attempt, moment: Moment, outcome: Outcome, cx: &mut Context<'_>) {
         let draft = match attempt.shown {
-            Shown::Ticket { ticket, error } => {
-                let carrier = self.carrier;
-                let exchange = ApExchange {
-                    ticket,
-                    carrier,
-                    error,
-                };
-                Draft::new(Kind::Ap(exchange), outcome)
+            Shown::Ticket { asked, error } => {
+                Draft::new(Kind::Ap(asked.exchange(self.carrier, error)), outcome)
             }
             Shown::Ntlm(logon) => {
                 let shown = logon.authenticate.is_some();
