@@ -5,13 +5,13 @@ mod support;
 
 use std::time::Duration;
 
-use goshawk_decode::Decoded;
+use goshawk_decode::{Decoded, Protocol};
 use goshawk_model::Kind;
 use goshawk_model::rpc::DRSUAPI;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use support::messages::Pdu;
+use support::messages::{Pdu, as_req, record};
 use support::wire::{Wire, payload_start, slice};
 use support::{Packet, captures_of, decode, decode_sharded, read, story};
 
@@ -219,6 +219,43 @@ fn a_conversation_is_picked_up_from_any_packet_on() {
             assert_eq!(call.interface, Some(DRSUAPI));
             assert_eq!(decoded.activity.confidence, goshawk_model::Confidence::Low);
         }
+    }
+}
+
+#[test]
+fn a_length_in_a_segment_of_its_own_belongs_to_what_follows() {
+    for server in [88, 4_000] {
+        let mut wire = Wire::new();
+        let mut tcp = wire.open(50_004, server);
+        // Its beginning is not seen.
+        wire.packets.clear();
+        for _ in 0..3 {
+            let request = record(&as_req("alice", &[2, 128], &[18, 23]));
+            wire.ask(&mut tcp, &request[..4]);
+            wire.ask(&mut tcp, &request[4..]);
+        }
+        let (found, stats) = decode(&wire.packets);
+        assert_eq!(found.len(), 3);
+        assert_eq!(stats.protocol(Protocol::Kerberos).messages, 3);
+    }
+}
+
+#[test]
+fn a_request_on_the_syn_is_read_once() {
+    let bind = Pdu::bind(1, DRSUAPI).bytes();
+    for is_taken in [true, false] {
+        let mut wire = Wire::new();
+        let mut tcp = wire.open_fast((50_004, story::DRSUAPI_PORT), &bind);
+        if !is_taken {
+            tcp = tcp.unsent(bind.len());
+            wire.ask(&mut tcp, &bind);
+        }
+        wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+        wire.ask(&mut tcp, &Pdu::request(2, 3, &[0; 40]).bytes());
+        wire.answer(&mut tcp, &Pdu::response(2, &[0; 40]).bytes());
+        let (found, stats) = decode(&wire.packets);
+        assert_eq!(replication(&found), [3]);
+        assert_eq!(stats.protocol(Protocol::Dcerpc).messages, 4);
     }
 }
 

@@ -126,8 +126,15 @@ impl Connection {
     ) {
         cx.opener = self.opener;
         if flags.syn {
-            self.synchronise(side, segment.sequence, flags.ack, cx);
-            // Data on a SYN (TCP Fast Open, RFC 7413) would follow here; no domain member sends it.
+            let is_open = self.synchronise(side, segment.sequence, flags.ack, cx);
+            // Data on a SYN (TCP Fast Open, RFC 7413) begins behind the number that is the SYN's own.
+            let data = Segment {
+                sequence: segment.sequence.wrapping_add(1),
+                ..*segment
+            };
+            if is_open {
+                self.data(side, &data, cx);
+            }
             return;
         }
         if flags.rst {
@@ -145,6 +152,11 @@ impl Connection {
         if reopens && !self.direction(side).expects(segment.sequence) {
             self.restart(cx);
         }
+        self.data(side, segment, cx);
+    }
+
+    /// Takes what a segment carries.
+    fn data(&mut self, side: Side, segment: &Segment<'_>, cx: &mut Context<'_>) {
         match self.session {
             Session::Ignored => return,
             Session::Over if self.direction(side).is_past(segment.sequence) => return,
@@ -211,14 +223,14 @@ impl Connection {
         self.high.release();
     }
 
-    /// A SYN, or the SYN-ACK that answers it.
-    fn synchronise(&mut self, side: Side, sequence: u32, ack: bool, cx: &mut Context<'_>) {
+    /// A SYN, or the SYN-ACK that answers it. Says whether what it carries belongs to the connection.
+    fn synchronise(&mut self, side: Side, sequence: u32, ack: bool, cx: &mut Context<'_>) -> bool {
         // The same one again is a repetition, unless the connection has ended in between: a
         // recording played twice.
         let is_reopening = !ack || self.reopening.is_some();
         let is_over = matches!(self.session, Session::Over);
         if self.direction(side).was_opened_by(sequence) && !(is_over && is_reopening) {
-            return;
+            return true;
         }
         let opener = if ack { side.other() } else { side };
         let is_new = !self.direction(side).is_seen();
@@ -226,10 +238,11 @@ impl Connection {
             self.restart(cx);
         } else if !is_new {
             self.reopening = Some((side, sequence));
-            return;
+            return false;
         }
         self.opener = Some(opener);
         self.direction_mut(side).open(sequence);
+        true
     }
 
     /// The ports are used by another connection now.

@@ -4,7 +4,8 @@
 //! - A message that lies whole in one segment is read where it lies, without a copy.
 //! - A missing segment is waited for, within bounds of bytes and time. Then the stream goes on
 //!   behind the gap, at the next segment that a message starts with.
-//! - A connection whose beginning was not seen is picked up the same way.
+//! - A connection whose beginning was not seen is picked up the same way. A segment that is too
+//!   short to tell is kept until the next one, for a length may travel in a segment of its own.
 
 use goshawk_model::Timestamp;
 
@@ -16,7 +17,7 @@ use crate::limits::Limits;
 pub(crate) trait Reader {
     /// Whether a message starts with these bytes, which begin a segment. Asked where the boundaries
     /// of messages are not known.
-    fn starts_message(&mut self, side: Side, bytes: &[u8]) -> bool;
+    fn starts_message(&mut self, side: Side, bytes: &[u8]) -> Verdict;
 
     /// Reads messages from `bytes`, which begin with one.
     fn read(&mut self, side: Side, bytes: &[u8]) -> Progress;
@@ -26,6 +27,15 @@ pub(crate) trait Reader {
 
     /// Something of the stream was lost.
     fn lost(&mut self, side: Side, loss: Loss);
+}
+
+/// Whether a message starts with certain bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Yes,
+    No,
+    /// So many bytes, counted from the first one, would tell.
+    Need(usize),
 }
 
 /// How far a [`Reader`] came.
@@ -87,7 +97,7 @@ pub(crate) struct Direction {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    /// The beginning of an incomplete message.
+    /// The beginning of an incomplete message; where boundaries are not known, of what may be one.
     partial: Vec<u8>,
     need: usize,
     length: usize,
@@ -104,6 +114,9 @@ struct Buffers {
 const MAX_AHEAD: u64 = 16 << 20;
 /// After so many segments in a row that are too far ahead, they are right and we are wrong.
 const MAX_STRAYS: u8 = 8;
+/// No protocol needs more bytes to tell whether a message starts with them.
+const MAX_TELLING: usize = 256;
+
 impl Direction {
     /// A SYN was seen: the first byte has the number behind its.
     pub(crate) fn open(&mut self, syn_sequence: u32) {
@@ -188,14 +201,12 @@ impl Direction {
             return;
         }
         if start > self.next {
-            // Nothing worth waiting for if we do not know where we are.
-            if self.aligned {
+            if self.aligned || self.waiting().is_some() {
                 self.keep(start, segment);
-                while self.held() > limits.max_buffered_per_direction && self.give_up(side, reader)
-                {
-                }
+                while self.cannot_wait(limits) && self.give_up(side, reader) {}
                 return;
             }
+            self.take_partial();
             self.next = start;
         }
         self.advance(side, start, segment.data, segment.missing, reader);
@@ -217,6 +228,12 @@ impl Direction {
             self.give_up(side, reader);
             // What is behind the gap may have further gaps; they were seen no later.
         }
+    }
+
+    /// Whether the first gap has to be given up: behind it too much is kept, or there is nothing
+    /// worth waiting for, because we do not know where we are.
+    fn cannot_wait(&self, limits: &Limits) -> bool {
+        self.held() > limits.max_buffered_per_direction || !self.aligned && self.waiting().is_some()
     }
 
     /// The position of a sequence number: the one nearest to the next byte.
@@ -312,14 +329,14 @@ impl Direction {
         }
         self.skip = 0;
         reader.lost(side, Loss::Gap);
-        self.aligned = false;
+        let was_aligned = std::mem::replace(&mut self.aligned, false);
         let Some(buffers) = &mut self.buffers else {
             return;
         };
-        if buffers.partial.is_empty() {
+        let partial = std::mem::take(&mut buffers.partial);
+        if partial.is_empty() || !was_aligned {
             return;
         }
-        let partial = std::mem::take(&mut buffers.partial);
         let rest = (buffers.length as u64).checked_sub(partial.len() as u64 + count);
         if let Some(rest) = rest {
             // The message's header tells where the next one starts.
@@ -337,11 +354,8 @@ impl Direction {
         if data.is_empty() {
             return;
         }
-        if !self.aligned {
-            if !reader.starts_message(side, data) {
-                return;
-            }
-            self.aligned = true;
+        if !self.aligned && !self.align(side, data, reader) {
+            return;
         }
         match self
             .buffers
@@ -367,6 +381,48 @@ impl Direction {
                 });
             }
         }
+    }
+
+    /// Looks for the start of a message in `data`, first together with what was kept of the
+    /// segments before it. Once it is found, the stream is aligned.
+    fn align(&mut self, side: Side, data: &[u8], reader: &mut impl Reader) -> bool {
+        let tells = |verdict, bytes: &[u8]| match verdict {
+            Verdict::Need(need) if need > MAX_TELLING || need <= bytes.len() => Verdict::No,
+            verdict => verdict,
+        };
+        let mut kept = self.take_partial();
+        if !kept.is_empty() {
+            let before = kept.len();
+            kept.extend_from_slice(data);
+            let verdict = tells(reader.starts_message(side, &kept), &kept);
+            if verdict != Verdict::No {
+                self.aligned = verdict == Verdict::Yes;
+                if self.aligned {
+                    kept.truncate(before);
+                }
+                self.keep_partial(kept);
+                return self.aligned;
+            }
+        }
+        match tells(reader.starts_message(side, data), data) {
+            Verdict::Yes => self.aligned = true,
+            Verdict::Need(_) => self.keep_partial(data.to_vec()),
+            Verdict::No => {}
+        }
+        self.aligned
+    }
+
+    /// Keeps bytes to be read together with the next ones, however few.
+    fn keep_partial(&mut self, partial: Vec<u8>) {
+        let buffers = self.buffers.get_or_insert_default();
+        (buffers.partial, buffers.need, buffers.length) = (partial, 0, 0);
+    }
+
+    fn take_partial(&mut self) -> Vec<u8> {
+        self.buffers
+            .as_deref_mut()
+            .map(|buffers| std::mem::take(&mut buffers.partial))
+            .unwrap_or_default()
     }
 
     /// Notes how far the reader came with `offered` bytes; `rest` makes the buffer of what is left.
@@ -399,113 +455,4 @@ impl Buffers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Lines of text, and what was lost of them.
-    #[derive(Default)]
-    struct Lines {
-        read: Vec<u8>,
-        lost: Vec<Loss>,
-    }
-
-    impl Reader for Lines {
-        fn starts_message(&mut self, _side: Side, bytes: &[u8]) -> bool {
-            bytes.starts_with(b">")
-        }
-
-        fn read(&mut self, _side: Side, bytes: &[u8]) -> Progress {
-            let taken = bytes
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |at| at + 1);
-            self.read.extend(&bytes[..taken]);
-            Progress::Read {
-                taken,
-                need: 0,
-                length: 0,
-            }
-        }
-
-        fn read_cut(&mut self, _side: Side, head: &[u8]) {
-            self.read.extend(head);
-            self.read.push(b'~');
-        }
-
-        fn lost(&mut self, _side: Side, loss: Loss) {
-            self.lost.push(loss);
-        }
-    }
-
-    fn segment(sequence: u32, data: &[u8]) -> Segment<'_> {
-        Segment {
-            sequence,
-            data,
-            missing: 0,
-            fin: false,
-            time: Timestamp::ZERO,
-            origin: 0,
-        }
-    }
-
-    fn read(segments: &[Segment<'_>]) -> (Direction, Lines) {
-        let mut direction = Direction::default();
-        let mut lines = Lines::default();
-        direction.open(u32::MAX - 5);
-        for segment in segments {
-            direction.segment(Side::Low, segment, &Limits::default(), &mut lines);
-        }
-        (direction, lines)
-    }
-
-    const FIRST: u32 = u32::MAX - 4;
-
-    #[test]
-    fn sequence_numbers_wrap() {
-        let (direction, lines) = read(&[
-            segment(FIRST.wrapping_add(10), b">two\n"),
-            segment(FIRST, b">the one\r\n"),
-        ]);
-        assert_eq!(lines.read, b">the one\r\n>two\n");
-        assert_eq!(direction.held(), 0);
-        assert!(direction.expects(10));
-    }
-
-    #[test]
-    fn behind_a_gap_a_message_is_found_again() {
-        let (mut direction, mut lines) = read(&[
-            segment(FIRST, b">whole\n>bro"),
-            segment(20, b"ken\n"),
-            segment(24, b">again\n"),
-        ]);
-        assert_eq!(lines.read, b">whole\n");
-        let limits = Limits::default();
-        let late = Timestamp::ZERO + limits.segment_wait;
-        direction.expire(Side::Low, late, &limits, &mut lines);
-        assert_eq!(lines.read, b">whole\n>bro~>again\n");
-        assert_eq!(lines.lost, [Loss::Gap]);
-    }
-
-    #[test]
-    fn one_segment_from_nowhere_is_no_gap_but_many_are() {
-        let far = FIRST.wrapping_add(1 << 30);
-        let stray = segment(far, b">stray\n");
-        let (_, lines) = read(&[stray, segment(FIRST, b">one\n")]);
-        assert_eq!(lines.read, b">one\n");
-        assert_eq!(lines.lost, [Loss::Stray]);
-        let (_, lines) = read(&[stray; MAX_STRAYS as usize]);
-        assert_eq!(lines.read, b">stray\n");
-    }
-
-    #[test]
-    fn a_fin_ends_it_once_everything_is_read() {
-        let fin = Segment {
-            fin: true,
-            ..segment(FIRST.wrapping_add(5), b"")
-        };
-        let (direction, _) = read(&[fin]);
-        assert!(!direction.is_finished());
-        let (direction, _) = read(&[fin, segment(FIRST, b">one\n")]);
-        assert!(direction.is_finished());
-    }
-}
+mod tests;

@@ -6,16 +6,17 @@ use goshawk_model::Timestamp;
 
 use super::Context;
 use crate::flow::Side;
-use crate::flow::stream::Progress;
+use crate::flow::stream::{Progress, Verdict};
 
 /// One flow as a protocol reads it: its state, and what waits for an answer.
 ///
 /// Of [`read`](Self::read) and [`datagram`](Self::datagram), a protocol implements what it travels
 /// on; the other has nothing to read.
 pub(crate) trait Conversation: fmt::Debug + Send {
-    /// Whether a message starts with these bytes, which begin a segment: asked behind a gap.
-    fn starts_message(&self, _bytes: &[u8], _cx: &Context<'_>) -> bool {
-        false
+    /// Whether a message starts with these bytes, which begin a segment: asked behind a gap. The
+    /// segments behind one that is too short to tell are then offered together with it.
+    fn starts_message(&self, _bytes: &[u8], _cx: &Context<'_>) -> Verdict {
+        Verdict::No
     }
 
     /// Reads messages of a TCP stream from `bytes`, which begin with one.

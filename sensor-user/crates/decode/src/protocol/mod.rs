@@ -8,7 +8,8 @@ mod recognise;
 mod security;
 mod session;
 
+pub(crate) use crate::flow::stream::Verdict;
 pub(crate) use context::{Context, Draft, Moment};
 pub(crate) use conversation::Conversation;
-pub(crate) use recognise::{DatagramProtocol, Verdict, datagram};
+pub(crate) use recognise::{DatagramProtocol, datagram};
 pub(crate) use session::{Reading, Session};

@@ -3,16 +3,8 @@
 use super::conversation::Conversation;
 use super::{dcerpc, kerberos};
 use crate::flow::FlowKey;
+use crate::flow::stream::Verdict;
 use crate::limits::Limits;
-
-/// Whether bytes begin a message of a protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Yes,
-    No,
-    /// So many bytes, counted from the first one, would tell.
-    Need(usize),
-}
 
 /// What the beginning of a TCP stream, or of a segment in the midst of one, turned out to be.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use goshawk_model::Timestamp;
 use super::recognise::{self, DatagramProtocol, Recognised};
 use super::{Context, Conversation};
 use crate::flow::Side;
-use crate::flow::stream::{Loss, Progress, Reader};
+use crate::flow::stream::{Loss, Progress, Reader, Verdict};
 use crate::stats::Drop;
 
 /// What a flow is known to be.
@@ -104,16 +104,15 @@ impl Session {
 }
 
 impl Reader for Reading<'_, '_> {
-    fn starts_message(&mut self, _side: Side, bytes: &[u8]) -> bool {
+    fn starts_message(&mut self, _side: Side, bytes: &[u8]) -> Verdict {
         match self.session {
-            Session::Undecided => {
-                matches!(
-                    recognise::stream(bytes, &self.cx.flow, self.cx.limits),
-                    Recognised::Conversation(_)
-                )
-            }
+            Session::Undecided => match recognise::stream(bytes, &self.cx.flow, self.cx.limits) {
+                Recognised::Conversation(_) => Verdict::Yes,
+                Recognised::Nothing => Verdict::No,
+                Recognised::Need(need) => Verdict::Need(need),
+            },
             Session::Stream(conversation) => conversation.starts_message(bytes, self.cx),
-            Session::Datagrams(..) | Session::Ignored | Session::Over => false,
+            Session::Datagrams(..) | Session::Ignored | Session::Over => Verdict::No,
         }
     }
 

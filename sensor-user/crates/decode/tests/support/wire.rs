@@ -26,6 +26,14 @@ pub(crate) struct Tcp {
     server: (u16, u32),
 }
 
+impl Tcp {
+    /// As it is when the server took none of the `length` bytes that the client sent last.
+    pub(crate) fn unsent(mut self, length: usize) -> Self {
+        self.client.1 = self.client.1.wrapping_sub(length as u32);
+        self
+    }
+}
+
 impl Wire {
     pub(crate) fn new() -> Self {
         Self {
@@ -100,6 +108,22 @@ impl Wire {
         tcp.client.1 = tcp.client.1.wrapping_add(1);
         self.segment(&tcp, false, &[], |header| header.syn = true);
         tcp.server.1 = tcp.server.1.wrapping_add(1);
+        tcp
+    }
+
+    /// Opens a connection whose SYN carries the first request (RFC 7413): SYN and SYN-ACK.
+    pub(crate) fn open_fast(&mut self, ports: (u16, u16), payload: &[u8]) -> Tcp {
+        let mut tcp = Tcp {
+            client: (ports.0, 9_000_000),
+            server: (ports.1, 7_000_000),
+        };
+        self.segment(&tcp, true, payload, |header| {
+            header.syn = true;
+            header.ack = false;
+        });
+        tcp.client.1 += 1 + payload.len() as u32;
+        self.segment(&tcp, false, &[], |header| header.syn = true);
+        tcp.server.1 += 1;
         tcp
     }
 

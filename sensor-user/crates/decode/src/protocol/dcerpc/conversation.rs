@@ -5,8 +5,9 @@ use goshawk_model::rpc::RpcTransport;
 
 use super::association::Association;
 use super::pdu::{HEADER, Header, Pdu};
+use super::starts_pdu;
 use crate::flow::Side;
-use crate::flow::stream::Progress;
+use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::Context;
 use crate::stats::Protocol;
 
@@ -21,8 +22,8 @@ impl Default for Conversation {
 }
 
 impl crate::protocol::Conversation for Conversation {
-    fn starts_message(&self, bytes: &[u8], _cx: &Context<'_>) -> bool {
-        Header::parse(bytes).is_some()
+    fn starts_message(&self, bytes: &[u8], _cx: &Context<'_>) -> Verdict {
+        starts_pdu(bytes)
     }
 
     fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {

@@ -29,6 +29,11 @@ use crate::limits::Limits;
 
 /// Whether a PDU starts here.
 pub(crate) fn tells_stream(bytes: &[u8], _flow: &FlowKey, _limits: &Limits) -> Verdict {
+    starts_pdu(bytes)
+}
+
+/// Whether a PDU starts here.
+fn starts_pdu(bytes: &[u8]) -> Verdict {
     if pdu::Header::parse(bytes).is_some() {
         Verdict::Yes
     } else if bytes.len() < pdu::HEADER && bytes.first().is_none_or(|&version| version == 5) {

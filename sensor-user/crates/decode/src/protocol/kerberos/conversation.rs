@@ -8,7 +8,7 @@ use super::message::{self, Message};
 use super::pending::{Asked, Ending, Pending, answer_alone};
 use super::{kpasswd, read_records, starts_record};
 use crate::flow::Side;
-use crate::flow::stream::Progress;
+use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::{self, Context, Moment};
 use crate::stats::{Drop, Protocol};
 
@@ -19,7 +19,7 @@ pub(crate) struct Conversation {
 }
 
 impl protocol::Conversation for Conversation {
-    fn starts_message(&self, bytes: &[u8], cx: &Context<'_>) -> bool {
+    fn starts_message(&self, bytes: &[u8], cx: &Context<'_>) -> Verdict {
         starts_record(bytes, cx.limits.max_message)
     }
 

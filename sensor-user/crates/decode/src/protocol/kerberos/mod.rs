@@ -41,25 +41,27 @@ pub(crate) fn tells_datagram(bytes: &[u8], flow: &FlowKey, _limits: &Limits) -> 
 
 /// Whether a record of a TCP stream starts here.
 pub(crate) fn tells_stream(bytes: &[u8], _flow: &FlowKey, limits: &Limits) -> Verdict {
-    if starts_record(bytes, limits.max_message) {
+    starts_record(bytes, limits.max_message)
+}
+
+/// Whether a record of a TCP stream starts here.
+fn starts_record(bytes: &[u8], max_message: usize) -> Verdict {
+    let Some((mark, rest)) = bytes.split_first_chunk() else {
+        return Verdict::Need(TELLING);
+    };
+    let Some(record) = record_length(*mark, max_message) else {
+        return Verdict::No;
+    };
+    let is_message = message::length(rest)
+        .is_some_and(|length| length <= record && record - length < 16)
+        || kpasswd::starts(rest, record);
+    if is_message {
         Verdict::Yes
     } else if bytes.len() < TELLING {
         Verdict::Need(TELLING)
     } else {
         Verdict::No
     }
-}
-
-/// Whether a record of a TCP stream starts here.
-fn starts_record(bytes: &[u8], max_message: usize) -> bool {
-    let Some((mark, rest)) = bytes.split_first_chunk() else {
-        return false;
-    };
-    let Some(record) = record_length(*mark, max_message) else {
-        return false;
-    };
-    message::length(rest).is_some_and(|length| length <= record && record - length < 16)
-        || kpasswd::starts(rest, record)
 }
 
 /// The length of the record behind this mark, if it is one that may be taken. Its highest bit is
