@@ -55,7 +55,8 @@ impl Association {
 
     /// Takes a PDU, or what there is of it.
     pub(super) fn pdu(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) {
-        if !cx.may_be_client(pdu.client) {
+        // Both sides send RTS PDUs, so they do not tell who calls.
+        if pdu.header.ptype != ptype::RTS && !cx.may_be_client(pdu.client) {
             cx.stats.message(Protocol::Dcerpc, false);
             return;
         }
@@ -75,10 +76,16 @@ impl Association {
             ptype::RESPONSE => self.response(pdu, cx),
             ptype::FAULT => self.fault(pdu, cx),
             // Nothing in them that anybody asks for.
-            ptype::SHUTDOWN | ptype::CO_CANCEL | ptype::ORPHANED => Some(()),
+            ptype::SHUTDOWN | ptype::CO_CANCEL | ptype::ORPHANED | ptype::RTS => Some(()),
             _ => None,
         };
         cx.stats.message(Protocol::Dcerpc, understood.is_some());
+    }
+
+    /// Bytes held of what is not complete.
+    pub(super) fn held(&self) -> usize {
+        let stubs = self.calls.iter().filter_map(|call| call.stub.as_ref());
+        self.security.held() + stubs.map(Vec::len).sum::<usize>()
     }
 
     /// When the next thing will have waited long enough.
@@ -112,10 +119,12 @@ impl Association {
     }
 
     fn bind(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
-        let (proposals, room) = (pdu.proposals()?, cx.limits.max_contexts);
-        self.presentations
-            .propose(pdu.header.call_id, proposals, room, cx.stats);
         self.present(pdu, cx);
+        if pdu.header.is_first() {
+            let (proposals, room) = (pdu.proposals()?, cx.limits.max_contexts);
+            self.presentations
+                .propose(pdu.header.call_id, proposals, room, cx.stats);
+        }
         Some(())
     }
 
@@ -128,8 +137,10 @@ impl Association {
 
     fn bound(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
         self.security.settle(pdu, Ending::Accepted, cx);
-        self.presentations
-            .decide(pdu.header.call_id, pdu.verdicts()?);
+        if pdu.header.is_first() {
+            self.presentations
+                .decide(pdu.header.call_id, pdu.verdicts()?);
+        }
         Some(())
     }
 

@@ -6,7 +6,7 @@ use goshawk_model::rpc::{RpcAuth, RpcCall, RpcTransport};
 use goshawk_model::{Confidence, Kind, Outcome, Timestamp};
 use uuid::Uuid;
 
-use super::interfaces::{interface_name, operation_name};
+use super::interfaces::Interface;
 use crate::flow::Side;
 use crate::protocol::{Draft, Moment};
 
@@ -67,13 +67,14 @@ impl Call {
             End::Unseen if self.answered => Outcome::Success,
             End::Unseen => Outcome::Unknown,
         };
+        let known = interface.and_then(Interface::of);
         let call = RpcCall {
             transport,
             interface,
-            name: interface.and_then(interface_name).map(Cow::Borrowed),
+            name: known.map(|known| known.name.into()),
             opnum: self.opnum,
-            operation: interface
-                .and_then(|interface| operation_name(interface, self.opnum))
+            operation: known
+                .and_then(|known| known.operation(self.opnum))
                 .map(Cow::Borrowed),
             object: self.object,
             auth,

@@ -1,4 +1,4 @@
-//! DCE/RPC over a TCP connection of its own ([MS-RPCE] 2.1.1.1).
+//! DCE/RPC over a TCP connection of its own ([MS-RPCE] 2.1.1.1), or what HTTP makes of one.
 
 use goshawk_model::Timestamp;
 use goshawk_model::rpc::RpcTransport;
@@ -10,6 +10,9 @@ use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::Context;
 use crate::stats::Protocol;
+
+/// What a server says first over `ncacn_http` ([MS-RPCH] 2.1.1.1); PDUs follow as over TCP.
+pub(super) const GREETING: &[u8] = b"ncacn_http/1.0";
 
 /// A connection that carries one association.
 #[derive(Debug)]
@@ -29,11 +32,16 @@ impl crate::protocol::Conversation for Conversation {
     fn read(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Progress {
         let mut rest = bytes;
         loop {
+            if let Some(behind) = rest.strip_prefix(GREETING) {
+                self.0.carried_by(RpcTransport::Http);
+                rest = behind;
+            }
             let taken = bytes.len() - rest.len();
             if rest.len() < HEADER {
+                let greets = !rest.is_empty() && GREETING.starts_with(rest);
                 return Progress::Read {
                     taken,
-                    need: HEADER,
+                    need: if greets { GREETING.len() } else { HEADER },
                     length: 0,
                 };
             }
@@ -57,6 +65,10 @@ impl crate::protocol::Conversation for Conversation {
         if let Some(header) = Header::parse(head) {
             self.0.pdu(&Pdu::new(header, side, head), cx);
         }
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 
     fn deadline(&self) -> Option<Timestamp> {

@@ -1,4 +1,4 @@
-//! DCE/RPC over TCP and over named pipes ([C706] chapter 12, [MS-RPCE] 2.2.2).
+//! DCE/RPC over TCP, named pipes and HTTP ([C706] chapter 12, [MS-RPCE] 2.2.2).
 
 mod association;
 mod call;
@@ -7,37 +7,34 @@ mod endpoints;
 mod epm;
 mod interfaces;
 mod pdu;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "SMB, which carries pipes, is not read yet")
-)]
+#[expect(dead_code, reason = "SMB, which carries pipes, is not read yet")]
 mod pipe;
 mod presentation;
+mod secure_channel;
 mod security;
 
 pub(crate) use conversation::Conversation;
 pub(crate) use endpoints::Endpoints;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "SMB, which carries pipes, is not read yet")
-)]
+#[expect(unused_imports, reason = "SMB, which carries pipes, is not read yet")]
 pub(crate) use pipe::Pipe;
 
 use super::Verdict;
 use crate::flow::FlowKey;
 use crate::limits::Limits;
 
-/// Whether a PDU starts here.
+/// Whether a conversation starts here.
 pub(crate) fn tells_stream(bytes: &[u8], _flow: &FlowKey, _limits: &Limits) -> Verdict {
     starts_pdu(bytes)
 }
 
-/// Whether a PDU starts here.
+/// Whether a PDU starts here, or the greeting that comes before those over HTTP.
 fn starts_pdu(bytes: &[u8]) -> Verdict {
-    if pdu::Header::parse(bytes).is_some() {
+    if pdu::Header::parse(bytes).is_some() || bytes.starts_with(conversation::GREETING) {
         Verdict::Yes
     } else if bytes.len() < pdu::HEADER && bytes.first().is_none_or(|&version| version == 5) {
         Verdict::Need(pdu::HEADER)
+    } else if conversation::GREETING.starts_with(bytes) {
+        Verdict::Need(conversation::GREETING.len())
     } else {
         Verdict::No
     }

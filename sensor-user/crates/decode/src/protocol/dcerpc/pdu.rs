@@ -42,6 +42,8 @@ pub(super) mod ptype {
     pub(in super::super) const SHUTDOWN: u8 = 17;
     pub(in super::super) const CO_CANCEL: u8 = 18;
     pub(in super::super) const ORPHANED: u8 = 19;
+    /// Control of the channels of RPC over HTTP version 2 ([MS-RPCH] 2.2.3.6).
+    pub(in super::super) const RTS: u8 = 20;
 }
 
 /// `PFC_FIRST_FRAG`
@@ -72,7 +74,7 @@ impl Header {
             1 => Order::Little,
             _ => return None,
         };
-        if ptype > ptype::ORPHANED || integers & 0x0f > 1 || floats > 3 {
+        if ptype > ptype::RTS || integers & 0x0f > 1 || floats > 3 {
             return None;
         }
         let mut wire = Wire::new(rest, order);

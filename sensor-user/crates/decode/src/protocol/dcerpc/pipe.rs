@@ -75,7 +75,7 @@ impl Pipe {
 
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
-        self.low.held.len() + self.high.held.len()
+        self.low.held.len() + self.high.held.len() + self.association.held()
     }
 
     /// When the next call will have waited long enough.
@@ -266,7 +266,7 @@ mod tests {
         bench.with(|pipe, _| pipe.lost(client));
         assert_eq!(bench.pipe.held(), 0);
         bench.say(client, &pdu(0, 4, &[0, 0, 0, 0, 0, 0, 2, 0]));
-        bench.with(|pipe, cx| pipe.close(cx));
+        bench.with(Pipe::close);
         let opnums: Vec<_> = bench.calls().iter().map(|(call, _)| call.opnum).collect();
         assert_eq!(opnums, [3, 2]);
         assert_eq!(bench.stats.protocol(Protocol::Dcerpc).errors, 0);

@@ -1,11 +1,13 @@
 //! Security contexts of a DCE/RPC connection ([MS-RPCE] 2.2.1.1.7, 3.3.1.5.2).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use goshawk_model::rpc::RpcAuth;
-use goshawk_model::{Carrier, Credentials, Timestamp};
+use goshawk_model::{Carrier, Credentials, Mechanism, Timestamp};
 
 use super::pdu::{Pdu, Verifier};
+use super::secure_channel;
 use crate::flow::Side;
 use crate::protocol::Context;
 use crate::protocol::security::{Ending, Handshake};
@@ -26,7 +28,13 @@ struct Security {
     handshake: Handshake,
     /// The PDU whose token waits for an answer.
     asked: Option<(Side, u32)>,
+    /// The beginning of a token, whose rest comes with the next PDU.
+    partial: Vec<u8>,
 }
+
+/// Bytes of a token that comes in several PDUs. The largest are Kerberos tickets of accounts in
+/// very many groups ([MS-KILE] 3.1.1.2: MaxTokenSize, 64 KiB).
+const MAX_TOKEN: usize = 64 << 10;
 
 impl SecurityContexts {
     /// Learns from the token in a client's bind, alter_context or auth3.
@@ -36,7 +44,17 @@ impl SecurityContexts {
             return;
         };
         security.asked = Some((pdu.client, pdu.header.call_id));
-        security.handshake.client(pdu.client, verifier.token, cx);
+        if let Some(token) = security.whole(pdu, verifier.token) {
+            match secure_channel::machine(&token) {
+                Some(machine) if security.is_secure_channel() => {
+                    let (account, name) = (machine.account, machine.name);
+                    security
+                        .handshake
+                        .claim(Mechanism::Netlogon, account, Some(name));
+                }
+                _ => security.handshake.client(pdu.client, &token, cx),
+            }
+        }
     }
 
     /// The server has answered, with `pdu`, the one with the same id.
@@ -46,11 +64,18 @@ impl SecurityContexts {
         let Some(security) = self.contexts.iter_mut().find(asked) else {
             return;
         };
+        let token = pdu.verifier.map_or(&[][..], |verifier| verifier.token);
+        let Some(token) = security.whole(pdu, token) else {
+            return;
+        };
         security.asked = None;
-        if let Some(verifier) = &pdu.verifier {
-            security.handshake.server(pdu.client, verifier.token, cx);
+        if !token.is_empty() {
+            security.handshake.server(pdu.client, &token, cx);
         }
-        security.handshake.end(ending, cx);
+        // That a machine knows its key shows in its first request.
+        if !(security.is_secure_channel() && ending == Ending::Accepted) {
+            security.handshake.end(ending, cx);
+        }
     }
 
     /// The server has done what was asked under the context with this index, which it does only for
@@ -77,6 +102,12 @@ impl SecurityContexts {
     pub(super) fn get(&self, index: usize) -> Option<(RpcAuth, &Arc<Credentials>)> {
         let security = self.contexts.get(index)?;
         Some((security.auth, security.handshake.credentials()))
+    }
+
+    /// Bytes held of tokens that are not complete.
+    pub(super) fn held(&self) -> usize {
+        let partial = |security: &Security| security.partial.len();
+        self.contexts.iter().map(partial).sum()
     }
 
     /// When the next token will have waited long enough.
@@ -112,11 +143,34 @@ impl SecurityContexts {
                     },
                     handshake: Handshake::new(Carrier::Dcerpc),
                     asked: None,
+                    partial: Vec::new(),
                 });
                 self.contexts.len() - 1
             }
             None => return None,
         };
         self.contexts.get_mut(index)
+    }
+}
+
+impl Security {
+    fn is_secure_channel(&self) -> bool {
+        self.auth.auth_type == secure_channel::AUTH_TYPE
+    }
+
+    /// The token of a PDU, put together with those of the PDUs before it; `None` if more follows
+    /// ([C706] 12.6.3.1: `pfc_flags`).
+    fn whole<'a>(&mut self, pdu: &Pdu<'_>, token: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        if pdu.header.is_first() {
+            self.partial.clear();
+            if pdu.header.is_last() {
+                return Some(Cow::Borrowed(token));
+            }
+        }
+        let room = MAX_TOKEN.saturating_sub(self.partial.len());
+        self.partial
+            .extend_from_slice(token.get(..room).unwrap_or(token));
+        let complete = pdu.header.is_last();
+        complete.then(|| Cow::Owned(std::mem::take(&mut self.partial)))
     }
 }

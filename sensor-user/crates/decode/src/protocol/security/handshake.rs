@@ -64,6 +64,20 @@ impl Handshake {
         &self.credentials
     }
 
+    /// The client names itself in a token of its carrier's own, which proves nothing yet.
+    pub(crate) fn claim(
+        &mut self,
+        mechanism: Mechanism,
+        account: Account,
+        workstation: Option<Box<str>>,
+    ) {
+        self.credentials = Arc::new(Credentials {
+            account: Some(account),
+            workstation,
+            ..Credentials::new(mechanism)
+        });
+    }
+
     /// The client sends a token.
     pub(crate) fn client(&mut self, client: Side, token: &[u8], cx: &mut Context<'_>) {
         let opened = gss::open(token);
