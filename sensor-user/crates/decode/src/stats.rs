@@ -37,7 +37,7 @@ pub enum Protocol {
     Dcerpc,
     /// NTLM messages inside other protocols, [MS-NLMP].
     Ntlm,
-    /// HTTP messages that carry security tokens, RFC 4559.
+    /// HTTP messages, RFC 9112: each head.
     Http,
     /// DNS, RFC 1035 and RFC 2136.
     Dns,
@@ -122,6 +122,13 @@ impl Stats {
     pub(crate) fn drop(&mut self, reason: Drop) {
         if let Some(count) = self.drops.get_mut(reason as usize) {
             *count += 1;
+        }
+    }
+
+    /// Counts a message that nobody but its ends can read, beside [`Self::message`].
+    pub(crate) fn sealed(&mut self, protocol: Protocol) {
+        if let Some(counts) = self.protocols.get_mut(protocol as usize) {
+            counts.sealed += 1;
         }
     }
 

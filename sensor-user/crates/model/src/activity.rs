@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::HttpLogon;
 use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
@@ -57,6 +58,8 @@ pub enum Kind {
     Ntlm(Box<NtlmLogon>),
     /// Kerberos: a password to be changed or set.
     Password(PasswordExchange),
+    /// HTTP: a request that authenticates, or asks for what is worth an attack.
+    Http(Box<HttpLogon>),
     /// DCE/RPC: a call.
     Rpc(RpcCall),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
@@ -72,6 +75,7 @@ impl fmt::Display for Kind {
             Self::Ap(exchange) => exchange.fmt(f),
             Self::Ntlm(logon) => logon.fmt(f),
             Self::Password(exchange) => exchange.fmt(f),
+            Self::Http(logon) => logon.fmt(f),
             Self::Rpc(call) => call.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
         }

@@ -15,6 +15,7 @@ mod credentials;
 mod digest;
 pub mod frame;
 mod health;
+pub mod http;
 pub mod kerberos;
 mod negotiation;
 pub mod ntlm;

@@ -33,6 +33,12 @@ pub(crate) trait Conversation: fmt::Debug + Send {
     /// Takes a UDP datagram.
     fn datagram(&mut self, _side: Side, _bytes: &[u8], _cx: &mut Context<'_>) {}
 
+    /// Whether it is worth a place among the conversations. What is not, a plain web server's
+    /// visitors, must not push out those that are.
+    fn matters(&self) -> bool {
+        true
+    }
+
     /// Whether nothing is kept that a later message could need.
     fn is_spent(&self) -> bool {
         false

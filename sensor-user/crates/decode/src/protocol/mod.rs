@@ -3,6 +3,7 @@
 mod context;
 mod conversation;
 pub(crate) mod dcerpc;
+mod http;
 pub(crate) mod kerberos;
 mod recognise;
 mod security;

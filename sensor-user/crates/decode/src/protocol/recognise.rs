@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, kerberos};
+use super::{dcerpc, http, kerberos};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -26,6 +26,7 @@ const STREAMS: &[(Telling, Opening)] = &[
     (dcerpc::tells_stream, || {
         Box::<dcerpc::Conversation>::default()
     }),
+    (http::tells_stream, || Box::<http::Connection>::default()),
     (kerberos::tells_stream, || {
         Box::<kerberos::Conversation>::default()
     }),

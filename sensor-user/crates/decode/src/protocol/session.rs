@@ -31,9 +31,9 @@ pub(crate) struct Reading<'a, 'b> {
 }
 
 impl Session {
-    /// Whether messages of this flow are decoded.
+    /// Whether messages of this flow are decoded, and matter.
     pub(crate) fn is_conversation(&self) -> bool {
-        self.conversation().is_some()
+        self.conversation().is_some_and(Conversation::matters)
     }
 
     /// Takes a UDP datagram of `protocol`.
@@ -56,14 +56,12 @@ impl Session {
 
     /// Whether nothing is kept that a later message could need.
     pub(crate) fn is_spent(&self) -> bool {
-        self.conversation()
-            .is_none_or(|conversation| conversation.is_spent())
+        self.conversation().is_none_or(Conversation::is_spent)
     }
 
     /// Bytes held of incomplete messages.
     pub(crate) fn held(&self) -> usize {
-        self.conversation()
-            .map_or(0, |conversation| conversation.held())
+        self.conversation().map_or(0, Conversation::held)
     }
 
     /// When the next request will have waited long enough for its answer.

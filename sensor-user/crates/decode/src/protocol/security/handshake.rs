@@ -78,6 +78,13 @@ impl Handshake {
         });
     }
 
+    /// Whether the server has sent a challenge that the client has not answered.
+    pub(crate) fn is_asked(&self) -> bool {
+        let shown = self.attempt.as_ref().map(|attempt| &attempt.shown);
+        matches!(shown, Some(Shown::Ntlm(logon))
+            if logon.challenge.is_some() && logon.authenticate.is_none())
+    }
+
     /// The client sends a token.
     pub(crate) fn client(&mut self, client: Side, token: &[u8], cx: &mut Context<'_>) {
         let opened = gss::open(token);
@@ -114,7 +121,11 @@ impl Handshake {
 
     /// The server has decided; its own token, if any, was taken before.
     pub(crate) fn end(&mut self, ending: Ending, cx: &mut Context<'_>) {
-        if ending == Ending::Accepted && self.is_asked() {
+        let shown = match self.shown() {
+            Some(Shown::Ntlm(logon)) => logon.authenticate.is_some(),
+            _ => true,
+        };
+        if ending == Ending::Accepted && !shown {
             // It has only accepted to go on.
             return;
         }
@@ -159,11 +170,6 @@ impl Handshake {
 
     fn shown(&mut self) -> Option<&mut Shown> {
         self.attempt.as_mut().map(|attempt| &mut attempt.shown)
-    }
-
-    /// Whether it is the client's turn: the server has not seen a response yet.
-    fn is_asked(&mut self) -> bool {
-        matches!(self.shown(), Some(Shown::Ntlm(logon)) if logon.authenticate.is_none())
     }
 
     fn negotiated(&mut self, said: Negotiation) {
@@ -236,6 +242,12 @@ impl Handshake {
     fn emit(&self, attempt: Attempt, moment: Moment, outcome: Outcome, cx: &mut Context<'_>) {
         let draft = match attempt.shown {
             Shown::Ticket { asked, error } => {
+                // Its own token says so, whatever became of the carrier's.
+                let outcome = if error.is_some() {
+                    Outcome::Failure
+                } else {
+                    outcome
+                };
                 Draft::new(Kind::Ap(asked.exchange(self.carrier, error)), outcome)
             }
             Shown::Ntlm(logon) => {
