@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use goshawk_lab::{DC1, DC2, INTERFACE, Lab, scenes};
+use goshawk_lab::{DC1, DC2, INTERFACE, Lab, scene};
 use goshawk_tests::{Console, Place, Programs, Sensor, eventually};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn attacks_on_a_real_domain_arrive_at_the_portal_and_its_life_does_not() -> Resu
         "controller-join",
         "replication",
     ] {
-        let scene = scenes::find(life)?;
+        let scene = scene::find(life)?;
         scene.prepare(&mut lab)?;
         scene.play(&mut lab)?;
     }
@@ -51,7 +51,7 @@ fn attacks_on_a_real_domain_arrive_at_the_portal_and_its_life_does_not() -> Resu
         ("kerberoast-kvno", 2410, Some("mallory@hawk.example")),
         ("dcsync-secretsdump", 2006, Some("dana.admin@hawk.example")),
     ] {
-        let scene = scenes::find(attack)?;
+        let scene = scene::find(attack)?;
         scene.prepare(&mut lab)?;
         scene.play(&mut lab)?;
         let alert = eventually(attack, SOON, || {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use goshawk_lab::{Lab, Nature, Scene, labels, record, scenes, tools};
+use goshawk_lab::{Lab, Nature, Scene, labels, record, scene, tools};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -35,10 +35,10 @@ enum Action {
         /// A name that `list` shows.
         name: String,
     },
-    /// Record one scene, or all of them, into tests/captures.
+    /// Record some scenes, or all of them, into tests/captures.
     Record {
-        /// A name that `list` shows; all scenes if absent.
-        name: Option<String>,
+        /// Names that `list` shows; all scenes if absent.
+        names: Vec<String>,
     },
 }
 
@@ -54,9 +54,12 @@ pub(crate) fn run(options: Options) -> Result<()> {
         Action::Up => up(),
         Action::Down => down(),
         Action::List => list(),
-        Action::Scene { name } => play(scenes::find(&name)?),
-        Action::Record { name: Some(name) } => record_scenes([scenes::find(&name)?]),
-        Action::Record { name: None } => record_scenes(scenes::all()),
+        Action::Scene { name } => play(&scene::find(&name)?),
+        Action::Record { names } if names.is_empty() => record_scenes(&scene::all()?),
+        Action::Record { names } => {
+            let chosen: Result<Vec<Scene>> = names.iter().map(|name| scene::find(name)).collect();
+            record_scenes(&chosen?)
+        }
     }
 }
 
@@ -110,14 +113,15 @@ fn down() -> Result<()> {
 }
 
 fn list() -> Result<()> {
+    let scenes = scene::all()?;
     let mut text = String::new();
     for (nature, title) in [
         (Nature::Attack, "Attacks"),
         (Nature::Benign, "Ordinary life"),
     ] {
         writeln!(text, "{title}")?;
-        for scene in scenes::all().filter(|scene| scene.nature == nature) {
-            writeln!(text, "  {:24}  {}", scene.name, scene.about)?;
+        for scene in scenes.iter().filter(|scene| scene.nature == nature) {
+            writeln!(text, "  {:24}  {}", scene.name, scene.script.about)?;
         }
     }
     match io::stdout().write_all(text.as_bytes()) {
@@ -129,26 +133,36 @@ fn list() -> Result<()> {
 
 fn play(scene: &Scene) -> Result<()> {
     let mut lab = bring_up()?;
-    println!("{}: {}", scene.name, scene.about);
+    println!("{}: {}", scene.name, scene.script.about);
     scene.prepare(&mut lab)?;
     scene.play(&mut lab)?;
-    for alert in scene.expected {
+    for alert in &scene.script.expected {
         println!(
             "It happened: alert {} from {} is due.",
             alert.external_id, alert.source
         );
     }
-    if scene.expected.is_empty() {
+    if scene.script.expected.is_empty() {
         println!("It happened: no alert is due.");
     }
     Ok(())
 }
 
-fn record_scenes<'a>(chosen: impl IntoIterator<Item = &'a Scene>) -> Result<()> {
+/// One scene that fails does not spoil the recordings of the others.
+fn record_scenes(chosen: &[Scene]) -> Result<()> {
     let mut lab = bring_up()?;
+    let mut failed = Vec::new();
     for scene in chosen {
-        let label = record(&mut lab, scene, &labels::folder())?;
-        println!("{} ({} {})", label.file, label.tool, label.version);
+        match record(&mut lab, scene, &labels::folder()) {
+            Ok(label) => println!("{} ({} {})", label.file, label.tool, label.version),
+            Err(error) => {
+                eprintln!("{error:#}");
+                failed.push(scene.name.as_str());
+            }
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not recorded: {}", failed.join(", "));
     }
     Ok(())
 }

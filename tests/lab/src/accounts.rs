@@ -20,14 +20,71 @@ pub const SPRAYED_PASSWORD: &str = "Winter-2026";
 /// The account whose password has expired.
 pub const EXPIRED: &str = "oscar";
 
+/// An account whose time is over.
+pub const OUTDATED: &str = "victor";
+/// An account that is disabled.
+pub const DISABLED: &str = "trent";
+/// A decoy: nobody has reason to use it, and a sensor's configuration names it as a honeytoken.
+pub const DECOY: &str = "sa.vault";
+/// The service that may act for its clients towards another one (constrained delegation with
+/// protocol transition): its account, its own name, the other's name.
+pub const DELEGATE: (&str, &str, &str) = (
+    "svc_front",
+    "HTTP/front.hawk.example",
+    "MSSQLSvc/sql1.hawk.example:1433",
+);
+
+/// Groups and their members.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Engineering", &["alice", "bob", "carol"]),
+    ("Finance", &["dave", "erin"]),
+    ("Domain Admins", &[ADMIN]),
+];
+
 /// Ordinary people.
 pub const PEOPLE: &[&str] = &[
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory",
     "niaj",
 ];
 
+/// Names that an attacker guesses, three of them real (`alice`, `grace`, `ivan`).
+pub const GUESSES: &[&str] = &[
+    "admin",
+    "backup",
+    "ceo",
+    "alice",
+    "david.miller",
+    "emma.jones",
+    "finance",
+    "guest1",
+    "grace",
+    "helpdesk",
+    "hr",
+    "info",
+    "it",
+    "ivan",
+    "james.brown",
+    "jenkins",
+    "john.smith",
+    "kiosk",
+    "laura.king",
+    "maria.garcia",
+    "office",
+    "oracle",
+    "peter.white",
+    "printer",
+    "reception",
+    "root",
+    "sales",
+    "scanner",
+    "sysadmin",
+    "test",
+    "vpn",
+    "webmaster",
+];
+
 /// Service accounts and their service principal names: what Kerberoasting is after.
-pub const SERVICES: &[(&str, &str)] = &[
+pub const SERVICES: [(&str, &str); 7] = [
     ("svc_sql", "MSSQLSvc/sql1.hawk.example:1433"),
     ("svc_web", "HTTP/intranet.hawk.example"),
     ("svc_report", "HTTP/reports.hawk.example"),
@@ -42,6 +99,7 @@ const ACCOUNT_DISABLE: u32 = 0x2;
 const NORMAL_ACCOUNT: u32 = 0x200;
 const DONT_EXPIRE_PASSWORD: u32 = 0x1_0000;
 const DONT_REQUIRE_PREAUTH: u32 = 0x40_0000;
+const TRUSTED_TO_AUTHENTICATE_FOR_DELEGATION: u32 = 0x100_0000;
 
 // [MS-KILE] 2.2.7, msDS-SupportedEncryptionTypes.
 const RC4: u32 = 0x4;
@@ -65,7 +123,7 @@ pub fn ldif() -> String {
         "",
     ));
     for (name, spn) in SERVICES {
-        let etypes = if *name == "svc_legacy" {
+        let etypes = if name == "svc_legacy" {
             RC4
         } else {
             RC4_AND_AES
@@ -80,6 +138,27 @@ pub fn ldif() -> String {
         ));
     }
     records.push(user(ADMIN, NORMAL_ACCOUNT, ADMIN_PASSWORD, ""));
+    records.push(user(DECOY, NORMAL_ACCOUNT, PASSWORD, ""));
+    records.push(user(
+        DISABLED,
+        NORMAL_ACCOUNT | ACCOUNT_DISABLE,
+        PASSWORD,
+        "",
+    ));
+    // [MS-ADA1] 2.2: hundreds of nanoseconds since 1601.
+    records.push(user(
+        OUTDATED,
+        NORMAL_ACCOUNT,
+        PASSWORD,
+        "accountExpires: 1\n",
+    ));
+    let (front, own, other) = DELEGATE;
+    records.push(user(
+        front,
+        NORMAL_ACCOUNT | DONT_EXPIRE_PASSWORD | TRUSTED_TO_AUTHENTICATE_FOR_DELEGATION,
+        PASSWORD,
+        &format!("servicePrincipalName: {own}\nmsDS-AllowedToDelegateTo: {other}\n"),
+    ));
     // Samba's KDC (Heimdal) also heeds the flag of the service asked for, krbtgt; a client still
     // needs it on itself.
     records.push(format!(
@@ -88,11 +167,9 @@ pub fn ldif() -> String {
         base = base_dn(),
         flags = NORMAL_ACCOUNT | ACCOUNT_DISABLE | DONT_REQUIRE_PREAUTH,
     ));
-    records.push(format!(
-        "dn: CN=Domain Admins,CN=Users,{base}\nchangetype: modify\nadd: member\n\
-         member: CN={ADMIN},CN=Users,{base}\n",
-        base = base_dn()
-    ));
+    for (name, members) in GROUPS {
+        records.push(group(name, members));
+    }
     records.join("\n")
 }
 
@@ -105,6 +182,21 @@ pub fn base_dn() -> String {
         .map(|label| format!("DC={label}"))
         .collect();
     labels.join(",")
+}
+
+/// A group with its members; made, unless every domain has it.
+fn group(name: &str, members: &[&str]) -> String {
+    let base = base_dn();
+    let members: String = members
+        .iter()
+        .map(|member| format!("member: CN={member},CN=Users,{base}\n"))
+        .collect();
+    let change = if name.starts_with("Domain ") {
+        "changetype: modify\nadd: member\n".to_owned()
+    } else {
+        format!("changetype: add\nobjectClass: group\nsAMAccountName: {name}\n")
+    };
+    format!("dn: CN={name},CN=Users,{base}\n{change}{members}")
 }
 
 fn user(name: &str, control: u32, password: &str, extra: &str) -> String {
@@ -135,6 +227,7 @@ mod tests {
             .iter()
             .chain(services)
             .chain(&[ADMIN, NO_PREAUTH, EXPIRED, SPRAYED])
+            .chain(&[OUTDATED, DISABLED, DECOY, DELEGATE.0])
         {
             let record = format!("dn: CN={name},CN=Users,DC=hawk,DC=example\nchangetype: add\n");
             assert_eq!(ldif.matches(&record).count(), 1, "{name}");

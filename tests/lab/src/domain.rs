@@ -18,6 +18,12 @@ const PORTS: [u16; 4] = [88, 135, 389, 445];
 /// How long a controller may take to answer on all [`PORTS`].
 const START_LIMIT: Duration = Duration::from_secs(90);
 
+/// Lines of a controller's smb.conf. Like most of Windows's, it takes directory binds that are neither
+/// signed nor sealed, and RPC binds that protect nothing after them.
+const LENIENCE: &str = "ldap server require strong auth = no\\
+                        \\nallow dcerpc auth level connect:samr = yes\\
+                        \\nallow dcerpc auth level connect:lsarpc = yes";
+
 /// A running domain controller; stopped when dropped.
 #[derive(Debug)]
 pub struct Controller {
@@ -25,7 +31,9 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Makes a new domain on `host`, with the lab's accounts in it, and starts its controller.
+    /// Makes a new domain on `host`, with the lab's accounts in it, and starts its controller. It
+    /// has a share that everybody may write, `data`, and lets people change their passwords twice a
+    /// day.
     ///
     /// # Errors
     /// If Samba's provisioning fails, or it does not answer within 90 seconds.
@@ -37,6 +45,13 @@ impl Controller {
                  --host-name={name} --host-ip={address} --targetdir={PRIVATE}/dc \
                  --option='interfaces=lo {interface}' --option='bind interfaces only=yes' 2>&1",
             name = host.name()
+        ))?;
+        host.script(&format!(
+            "sed -i -e '/dns forwarder/d' -e '/^\\[global\\]/a {LENIENCE}' dc/etc/smb.conf
+             printf '[data]\\npath = {PRIVATE}/data\\nread only = no\\n' >> dc/etc/smb.conf
+             mkdir --mode=777 data
+             samba-tool domain passwordsettings set --min-pwd-age=0 --history-length=0 \
+                 --configfile=dc/etc/smb.conf"
         ))?;
         host.namespace()
             .write(format!("{PRIVATE}/accounts.ldif"), ldif())?;

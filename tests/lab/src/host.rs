@@ -9,15 +9,20 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::accounts::{ADMIN_PASSWORD, PASSWORD, SPRAYED_PASSWORD};
+use crate::accounts::{
+    ADMIN_PASSWORD, GUESSES, PASSWORD, PEOPLE, SERVICES, SPRAYED_PASSWORD, base_dn,
+};
 use crate::lab::DC1;
 use crate::namespace::{Namespace, succeed};
 use crate::network::{INTERFACE, Network};
-use crate::{REALM, tools};
+use crate::{REALM, scene, tools};
 
 /// Where a host keeps what is its own: a tmpfs over a folder that Debian ships empty. It exists in
 /// the host's mount namespace alone and goes with it, so that nothing is left on disk.
 pub const PRIVATE: &str = "/var/opt";
+
+/// Every host's ticket cache.
+const TICKETS: &str = "/var/opt/krb5cc";
 
 /// A machine of the lab.
 #[derive(Debug)]
@@ -106,8 +111,7 @@ impl Host {
     }
 
     /// Runs a bash script on the host in its [`PRIVATE`] folder, stopping at the first line that
-    /// fails, and returns what it printed. The script finds `DOMAIN`, `REALM`, `DC` (the first
-    /// controller's address), `PASSWORD`, `ADMIN_PASSWORD` and `SPRAYED_PASSWORD` set.
+    /// fails, and returns what it printed. What the script finds set is listed in the lab's README.
     ///
     /// # Errors
     /// Shows the script's output when it fails.
@@ -118,10 +122,20 @@ impl Host {
             .current_dir(PRIVATE)
             .env("DOMAIN", REALM.to_lowercase())
             .env("REALM", REALM)
+            .env("BASE", base_dn())
             .env("DC", DC1.to_string())
+            .env("SCENES", scene::folder())
+            .env("PYTHON", tools::venv().join("bin/python"))
+            .env(
+                "KERBEROS",
+                format!("--use-kerberos=required --use-krb5-ccache={TICKETS}"),
+            )
             .env("PASSWORD", PASSWORD)
             .env("ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .env("SPRAYED_PASSWORD", SPRAYED_PASSWORD);
+            .env("SPRAYED_PASSWORD", SPRAYED_PASSWORD)
+            .env("PEOPLE", PEOPLE.join(" "))
+            .env("SERVICES", SERVICES.map(|(_, name)| name).join(" "))
+            .env("GUESSES", GUESSES.join(" "));
         succeed(&self.run(shell)?, text).with_context(|| format!("on {}", self.name))
     }
 
@@ -132,7 +146,7 @@ impl Host {
         let tools = tools::venv().join("bin");
         command
             .env("HOME", PRIVATE)
-            .env("KRB5CCNAME", format!("{PRIVATE}/krb5cc"))
+            .env("KRB5CCNAME", TICKETS)
             .env("SMB_CONF_PATH", format!("{PRIVATE}/smb.conf"))
             .env(
                 "PATH",

@@ -89,15 +89,23 @@ impl Lab {
         Ok(self.hosts.entry(name.to_owned()).or_insert(host))
     }
 
+    /// Makes sure that there is a machine for a second controller, `dc2`.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn second_controllers_host(&mut self) -> Result<&Host> {
+        if !self.hosts.contains_key("dc2") {
+            self.add_host("dc2", DC2)?;
+        }
+        self.host("dc2")
+    }
+
     /// Makes sure that a second controller, `dc2`, has joined; it need not run.
     ///
     /// # Errors
     /// If the join fails.
     pub fn enlist_second_controller(&mut self) -> Result<()> {
-        if !self.hosts.contains_key("dc2") {
-            self.add_host("dc2", DC2)?;
-        }
-        let dc2 = self.host("dc2")?;
+        let dc2 = self.second_controllers_host()?;
         if dc2.private_file("dc").exists() {
             Ok(())
         } else {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::scene::{Nature, Scene};
+use crate::scene::Scene;
+use crate::tools;
 
 const FILE: &str = "labels.toml";
 
@@ -123,29 +124,16 @@ impl Label {
     /// # Errors
     /// If the version of the scene's tool cannot be found.
     pub fn new(scene: &Scene) -> Result<Self> {
-        let kind = match scene.nature {
-            Nature::Attack => "attack",
-            Nature::Benign => "benign",
-        };
-        let expected = scene.expected.iter().map(|alert| ExpectedAlert {
-            external_id: alert.external_id,
-            source: alert.source,
-            account: alert.account.map(str::to_owned),
-            targets: alert
-                .targets
-                .iter()
-                .map(|&target| target.to_owned())
-                .collect(),
-        });
+        let script = &scene.script;
         Ok(Self {
-            file: format!("{kind}/{}.pcap.gz", scene.name),
-            scene: scene.name.to_owned(),
-            about: scene.about.to_owned(),
-            tool: scene.tool.program.to_owned(),
-            version: scene.tool.version()?,
-            controllers: scene.controllers.to_vec(),
+            file: format!("{}/{}.pcap.gz", scene.nature.folder(), scene.name),
+            scene: scene.name.clone(),
+            about: script.about.clone(),
+            tool: script.tool.clone(),
+            version: tools::version(&script.package)?,
+            controllers: script.controllers.clone(),
             dc: crate::DC1,
-            expected: expected.collect(),
+            expected: script.expected.clone(),
         })
     }
 
@@ -161,7 +149,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::scenes;
+    use crate::scene;
 
     fn recorded() -> Vec<Label> {
         Labels::load(&folder()).unwrap().captures
@@ -181,12 +169,12 @@ mod tests {
 
     #[test]
     fn every_scene_is_recorded_and_labelled_as_it_says() {
-        for scene in scenes::all() {
+        for scene in scene::all().unwrap() {
             let labels = Labels {
                 captures: recorded(),
             };
-            let label = labels.of(scene.name).unwrap();
-            let mut now = Label::new(scene);
+            let label = labels.of(&scene.name).unwrap();
+            let mut now = Label::new(&scene);
             // The tool may not be installed here, or be another version than the recorded one.
             if let Ok(now) = &mut now {
                 now.version.clone_from(&label.version);

@@ -1,7 +1,7 @@
 //! A real domain on one machine, and recordings of it.
 //!
 //! - [`Lab`] is a Samba domain whose hosts live in anonymous namespaces: attacks and ordinary life
-//!   happen in it for real. [`scenes`] are what may happen, one file each.
+//!   happen in it for real. A [`Scene`] is what may happen, one file each.
 //! - [`record()`] captures a scene into `tests/captures`, where [`Labels`] say what it shows.
 //! - [`Stage`] plays a recording across the interface of a stand-in controller, for a sensor to watch;
 //!   [`compose()`] makes one large capture of many small ones, for measuring.
@@ -23,8 +23,7 @@ mod namespace;
 mod network;
 mod player;
 mod record;
-mod scene;
-pub mod scenes;
+pub mod scene;
 mod segment;
 mod spawner;
 pub mod tools;
@@ -40,7 +39,7 @@ pub use namespace::Namespace;
 pub use network::{BRIDGE, INTERFACE, Network};
 pub use player::{Pace, Played, STAGE_INTERFACE, Stage};
 pub use record::{Recorder, record};
-pub use scene::{Expected, Nature, Package, Scene, Tool};
+pub use scene::{Nature, Scene};
 pub use segment::segment;
 
 /// The lab's Kerberos realm, under a reserved top-level domain (RFC 2606).

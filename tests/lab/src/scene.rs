@@ -1,34 +1,29 @@
-//! What a scene is: something that happens in the domain, and what a sensor should say about it.
+//! What a scene is: something that happens in the domain, and what a sensor should say about it. Each
+//! is one small file, `scenes/attack/NAME.toml` or `scenes/benign/NAME.toml`.
 
+use std::fs;
 use std::net::Ipv4Addr;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use crate::lab::{DC1, Lab};
-use crate::tools;
+use crate::labels::ExpectedAlert;
 
 /// Something that happens in the domain within a few seconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Scene {
     /// The name of its file, of its recording, and on the command line.
-    pub name: &'static str,
-    /// One line for people.
-    pub about: &'static str,
+    pub name: String,
     /// Attack or ordinary life.
     pub nature: Nature,
-    /// What puts the packets on the wire.
-    pub tool: Tool,
-    /// The alerts it must raise; any other alert is a false alarm.
-    pub expected: &'static [Expected],
-    /// The controllers that a sensor's configuration names while it watches.
-    pub controllers: &'static [Ipv4Addr],
-    prepare: fn(&mut Lab) -> Result<()>,
-    play: fn(&mut Lab) -> Result<()>,
+    /// What its file says.
+    pub script: Script,
 }
 
 /// Whether a scene shows an attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Nature {
     /// An attack: the expected alerts must be raised, and no others.
     Attack,
@@ -36,84 +31,121 @@ pub enum Nature {
     Benign,
 }
 
-/// The program that acts, and the package that brings it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tool {
-    /// The program's name.
-    pub program: &'static str,
-    /// Where its version comes from.
-    pub package: Package,
+/// The contents of a scene's file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// One line for people.
+    pub about: String,
+    /// The programs that put the packets on the wire.
+    pub tool: String,
+    /// What brings them: one of `requirements.txt`, or a Debian package.
+    pub package: String,
+    /// The controllers that a sensor's configuration names while it watches.
+    #[serde(default = "first_controller")]
+    pub controllers: Vec<Ipv4Addr>,
+    /// The alerts it must raise; any other alert is a false alarm.
+    #[serde(default)]
+    pub expected: Vec<ExpectedAlert>,
+    /// What must have happened before and is not part of the scene.
+    #[serde(default)]
+    prepare: Vec<Step>,
+    play: Vec<Step>,
 }
 
-/// A package that holds a tool.
-#[derive(Clone, Copy, Debug)]
-pub enum Package {
-    /// One of [`tools::PACKAGES`].
-    Debian(&'static str),
-    /// One that `requirements.txt` pins.
-    Python(&'static str),
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a step is `on` (a host) with `run` (a bash script), or `controller` (the second \
+                 controller's) \"host\", \"join\" or \"start\""
+)]
+enum Step {
+    /// A bash script on a host; see [`Host::script`](crate::Host::script).
+    Run { on: String, run: String },
+    /// Something the second controller does.
+    Controller { controller: Deed },
 }
 
-/// An alert that a scene must raise.
-#[derive(Clone, Copy, Debug)]
-pub struct Expected {
-    /// The alert's number in the catalogue of identity alerts.
-    pub external_id: u16,
-    /// Who acts.
-    pub source: Ipv4Addr,
-    /// Whom the source acts as, where the wire shows it to be authenticated.
-    pub account: Option<&'static str>,
-    /// Accounts or services that must be among the alert's targets, as named on the wire.
-    pub targets: &'static [&'static str],
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Deed {
+    /// There is a machine for it.
+    Host,
+    /// It joins the domain, if it has not.
+    Join,
+    /// It runs, having joined.
+    Start,
+}
+
+/// Where the scenes lie, and the programs that they bring.
+#[must_use]
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes")
+}
+
+/// All scenes in the order in which they are recorded: attacks first, then ordinary life, and last
+/// what has a second controller, which changes the domain for all.
+///
+/// # Errors
+/// Names the file that is not a scene.
+pub fn all() -> Result<Vec<Scene>> {
+    let mut scenes = Vec::new();
+    for nature in [Nature::Attack, Nature::Benign] {
+        let folder = folder().join(nature.folder());
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            scenes.push(Scene::load(&entry?.path(), nature)?);
+        }
+    }
+    scenes.sort_by_key(|scene| {
+        let controllers = scene.script.controllers.len();
+        (scene.nature, controllers, scene.name.clone())
+    });
+    Ok(scenes)
+}
+
+/// A scene by its name.
+///
+/// # Errors
+/// If there is none; the message says how to list them.
+pub fn find(name: &str) -> Result<Scene> {
+    let found = all()?.into_iter().find(|scene| scene.name == name);
+    found.with_context(|| {
+        format!("there is no scene named {name}; `cargo xtask lab list` shows them")
+    })
+}
+
+fn first_controller() -> Vec<Ipv4Addr> {
+    vec![DC1]
+}
+
+impl Nature {
+    /// The folder of its scenes and of their recordings.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Attack => "attack",
+            Self::Benign => "benign",
+        }
+    }
 }
 
 impl Scene {
-    /// An attack, which must raise `expected`.
-    pub(crate) const fn attack(
-        name: &'static str,
-        about: &'static str,
-        tool: Tool,
-        expected: &'static [Expected],
-        play: fn(&mut Lab) -> Result<()>,
-    ) -> Self {
-        let controllers = &[DC1];
-        let nature = Nature::Attack;
-        Self {
-            name,
-            about,
-            nature,
-            tool,
-            expected,
-            controllers,
-            prepare: |_| Ok(()),
-            play,
-        }
-    }
-
-    /// Ordinary life, which must raise nothing.
-    pub(crate) const fn benign(
-        name: &'static str,
-        about: &'static str,
-        tool: Tool,
-        play: fn(&mut Lab) -> Result<()>,
-    ) -> Self {
-        Self {
-            nature: Nature::Benign,
-            ..Self::attack(name, about, tool, &[], play)
-        }
-    }
-
-    /// The same scene after `prepare`, which is not part of the recording.
-    pub(crate) const fn after(self, prepare: fn(&mut Lab) -> Result<()>) -> Self {
-        Self { prepare, ..self }
-    }
-
-    /// The same scene, watched by a sensor that knows these controllers.
-    pub(crate) const fn watched_with(self, controllers: &'static [Ipv4Addr]) -> Self {
-        Self {
-            controllers,
-            ..self
-        }
+    fn load(path: &Path, nature: Nature) -> Result<Self> {
+        let read = || {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) else {
+                bail!("a scene's file is named NAME.toml");
+            };
+            let script = toml::from_str(&fs::read_to_string(path)?)?;
+            Ok(Self {
+                name: name.to_owned(),
+                nature,
+                script,
+            })
+        };
+        read().with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Sets the stage: what must have happened before the scene and is not part of it.
@@ -125,7 +157,8 @@ impl Scene {
         for host in lab.hosts() {
             host.script("rm -f krb5cc *.ccache")?;
         }
-        (self.prepare)(lab).with_context(|| format!("cannot prepare the scene {}", self.name))
+        take(&self.script.prepare, lab)
+            .with_context(|| format!("cannot prepare the scene {}", self.name))
     }
 
     /// Lets it happen.
@@ -133,47 +166,51 @@ impl Scene {
     /// # Errors
     /// If a step fails, or if the tool did not do what the scene is about.
     pub fn play(&self, lab: &mut Lab) -> Result<()> {
-        (self.play)(lab).with_context(|| format!("the scene {} failed", self.name))
+        take(&self.script.play, lab).with_context(|| format!("the scene {} failed", self.name))
     }
 }
 
-impl Tool {
-    /// A program of a Debian package.
-    pub(crate) const fn debian(program: &'static str, package: &'static str) -> Self {
-        Self {
-            program,
-            package: Package::Debian(package),
+fn take(steps: &[Step], lab: &mut Lab) -> Result<()> {
+    for step in steps {
+        match step {
+            Step::Run { on, run } => {
+                lab.host(on)?.script(run)?;
+            }
+            Step::Controller { controller } => match controller {
+                Deed::Host => lab.second_controllers_host().map(drop)?,
+                Deed::Join => lab.enlist_second_controller()?,
+                Deed::Start => lab.second_controller()?,
+            },
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let scenes = all().unwrap();
+        let names: BTreeSet<&str> = scenes.iter().map(|scene| scene.name.as_str()).collect();
+        assert_eq!(names.len(), scenes.len());
+    }
+
+    #[test]
+    fn ordinary_life_expects_no_alert() {
+        for scene in all().unwrap() {
+            let silent = scene.script.expected.is_empty();
+            assert!(silent || scene.nature == Nature::Attack, "{}", scene.name);
         }
     }
 
-    /// A program of a Python package.
-    pub(crate) const fn python(program: &'static str, package: &'static str) -> Self {
-        Self {
-            program,
-            package: Package::Python(package),
-        }
-    }
-
-    /// The version in use.
-    ///
-    /// # Errors
-    /// If the package is not installed or not pinned.
-    pub fn version(&self) -> Result<String> {
-        match self.package {
-            Package::Python(package) => {
-                let version = tools::pinned(package);
-                version
-                    .map(str::to_owned)
-                    .with_context(|| format!("{package} is not pinned"))
-            }
-            Package::Debian(package) => {
-                let mut query = Command::new("dpkg-query");
-                query.args(["--show", "--showformat=${Version}", package]);
-                let output = query
-                    .output()
-                    .context("cannot ask dpkg-query for a version")?;
-                crate::namespace::succeed(&output, package)
-            }
-        }
+    #[test]
+    fn what_is_no_step_is_an_error_that_says_what_a_step_is() {
+        let text = "about = ''\ntool = ''\npackage = ''\n[[play]]\non = 'ws1'\n";
+        let error = toml::from_str::<Script>(text).unwrap_err().to_string();
+        assert!(error.contains("a step is `on`"), "{error}");
     }
 }

@@ -62,12 +62,18 @@ pub fn ensure() -> Result<()> {
     ensure_venv()
 }
 
-/// The version of a Python tool, as pinned.
-#[must_use]
-pub fn pinned(package: &str) -> Option<&'static str> {
-    REQUIREMENTS
-        .lines()
-        .find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
+/// The version in use of a package: one that `requirements.txt` pins, or one of Debian's.
+///
+/// # Errors
+/// If it is neither pinned nor installed.
+pub fn version(package: &str) -> Result<String> {
+    let pinned = |line: &'static str| line.strip_prefix(package)?.strip_prefix("==");
+    if let Some(version) = REQUIREMENTS.lines().find_map(pinned) {
+        return Ok(version.to_owned());
+    }
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${Version}", package]);
+    succeed(&query.output().context("cannot run dpkg-query")?, package)
 }
 
 fn missing_packages() -> Result<Vec<&'static str>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use goshawk_lab::{Capture, Pace, Scene, labels, scenes};
+use goshawk_lab::{Capture, Pace, Scene, labels, scene};
 
 /// One act.
 pub(super) struct Act {
@@ -70,8 +70,8 @@ impl Act {
     }
 
     /// Its scene.
-    pub(super) fn scene(&self) -> Result<&'static Scene> {
-        scenes::find(self.scene)
+    pub(super) fn scene(&self) -> Result<Scene> {
+        scene::find(self.scene)
     }
 
     /// Brisk, but not so that a person loses the thread.
