@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::HttpLogon;
 use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
+use crate::ldap::LdapOperation;
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
 use crate::{Account, Credentials, Digest, Timestamp};
@@ -64,6 +65,8 @@ pub enum Kind {
     Rpc(RpcCall),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
     Endpoint(EndpointMapped),
+    /// LDAP: an operation.
+    Ldap(Box<LdapOperation>),
 }
 
 impl fmt::Display for Kind {
@@ -78,6 +81,7 @@ impl fmt::Display for Kind {
             Self::Http(logon) => logon.fmt(f),
             Self::Rpc(call) => call.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
+            Self::Ldap(operation) => operation.fmt(f),
         }
     }
 }

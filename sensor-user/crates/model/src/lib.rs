@@ -17,6 +17,7 @@ pub mod frame;
 mod health;
 pub mod http;
 pub mod kerberos;
+pub mod ldap;
 mod negotiation;
 pub mod ntlm;
 pub mod rpc;

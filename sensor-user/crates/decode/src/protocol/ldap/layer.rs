@@ -1,0 +1,307 @@
+//! Security layers: after a SASL bind that agreed on one, each side sends buffers with a length in
+//! front (RFC 4422 3.7), each a token of the mechanism. What is only signed is there to read.
+
+use super::message::{self, Head, Start};
+use crate::der;
+use crate::protocol::Verdict;
+use crate::wire::{Order, Wire};
+
+/// Length of the length in front of a buffer.
+pub(super) const MARK: usize = 4;
+/// Bytes of a buffer, its mark included, in which its kind shows.
+pub(super) const TELLING: usize = 80;
+
+/// `TOK_ID` of a Wrap token (RFC 4121 4.2.6.2).
+const WRAP: [u8; 2] = [5, 4];
+/// Flag `Sealed` of one.
+const SEALED: u8 = 2;
+/// `TOK_ID` of a Wrap token (RFC 1964 1.2.2), and no sealing algorithm.
+const OLD_WRAP: [u8; 2] = [2, 1];
+const NOT_SEALED: [u8; 2] = [0xff, 0xff];
+/// `Version` of NTLMSSP_MESSAGE_SIGNATURE, which is 16 bytes long ([MS-NLMP] 2.2.2.9).
+const NTLM_SIGNATURE: [u8; 4] = [1, 0, 0, 0];
+/// Behind a message that DIGEST-MD5 only signs: 10 bytes of HMAC, type 1, a sequence number
+/// (RFC 2831 2.3).
+const DIGEST_TRAILER: usize = 16;
+
+/// What a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content<'a> {
+    /// It is only signed: what is in it, in two pieces.
+    Signed([&'a [u8]; 2]),
+    /// Only its receiver can tell.
+    Sealed,
+}
+
+/// The length of the buffer that `bytes` begin with, its mark included; `None` if its mark is not
+/// there yet. No message starts with a zero, and no buffer is so long that its mark does not.
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    let (mark, _) = bytes.split_first_chunk()?;
+    Some(MARK + u32::from_be_bytes(*mark) as usize)
+}
+
+/// Whether a buffer begins here whose token is known: asked where no bind was seen.
+pub(super) fn tells(bytes: &[u8]) -> Verdict {
+    let Some((&[first, ..], token)) = bytes.split_first_chunk::<MARK>() else {
+        return match bytes.first() {
+            None | Some(0) => Verdict::Need(TELLING),
+            Some(_) => Verdict::No,
+        };
+    };
+    if first != 0 {
+        return Verdict::No;
+    }
+    let is_token = match token {
+        // Flags beyond the three that are defined, or another filler, are none.
+        [5, 4, flags, 0xff, ..] => *flags < 8,
+        [0x60, ..] => old_wrap(token).is_some(),
+        _ => token.starts_with(&NTLM_SIGNATURE) && token.len() > 16,
+    };
+    if is_token {
+        Verdict::Yes
+    } else {
+        Verdict::No
+    }
+}
+
+/// Whether the buffer that begins with these bytes is only signed. `before` says whether those
+/// before it were: the rest of a message that began in them shows nothing of its own.
+pub(super) fn is_signed(head: &[u8], before: bool) -> bool {
+    let token = head.get(MARK..).unwrap_or_default();
+    match token {
+        [5, 4, flags, ..] => flags & SEALED == 0,
+        [0x60, ..] => old_wrap(token).is_some_and(|(_, sealed)| !sealed),
+        _ if token.starts_with(&NTLM_SIGNATURE) => {
+            before || starts_message(token.get(16..).unwrap_or_default())
+        }
+        _ => starts_message(token),
+    }
+}
+
+/// Takes the wrapping off a whole buffer that is only signed.
+pub(super) fn unwrap(buffer: &[u8]) -> Option<[&[u8]; 2]> {
+    let token = buffer.get(MARK..)?;
+    if token.starts_with(&WRAP) {
+        return wrap(token);
+    }
+    if token.starts_with(&NTLM_SIGNATURE) {
+        return Some([token.get(16..)?, &[]]);
+    }
+    if token.first() == Some(&0x60) {
+        let (behind, _) = old_wrap(token)?;
+        return old_content(behind).map(|content| [content, &[]]);
+    }
+    // The message comes first, and what proves it behind.
+    let content = token.get(..token.len().checked_sub(DIGEST_TRAILER)?)?;
+    Some([content, &[]])
+}
+
+fn starts_message(bytes: &[u8]) -> bool {
+    message::tells(bytes) == Verdict::Yes
+}
+
+/// RFC 4121 4.2.4: the text and, `EC` bytes long, its checksum, both rotated right by `RRC`.
+fn wrap(token: &[u8]) -> Option<[&[u8]; 2]> {
+    let mut wire = Wire::new(token, Order::Big);
+    wire.take(4)?;
+    let (checksum, rotation) = (usize::from(wire.u16()?), usize::from(wire.u16()?));
+    // SND_SEQ
+    wire.take(8)?;
+    let rotated = wire.rest();
+    let text = rotated.len().checked_sub(checksum)?;
+    let rotation = rotation.checked_rem(rotated.len())?;
+    let (end, start) = rotated.split_at_checked(rotation)?;
+    Some(match start.get(..text) {
+        Some(text) => [text, &[]],
+        None => [start, end.get(..text - start.len())?],
+    })
+}
+
+/// What is behind the mechanism of a token framed by RFC 1964 1.1, if it is a Wrap token, and
+/// whether it is sealed.
+fn old_wrap(token: &[u8]) -> Option<(&[u8], bool)> {
+    let (_, header, _) = der::header(token)?;
+    let (mechanism, inner) = der::read(token.get(header..)?)?;
+    mechanism.expect(der::OBJECT_IDENTIFIER)?;
+    let behind = inner.strip_prefix(&OLD_WRAP)?;
+    let (_signing, behind) = behind.split_first_chunk::<2>()?;
+    let (sealing, behind) = behind.split_first_chunk::<2>()?;
+    Some((behind, *sealing != NOT_SEALED))
+}
+
+/// RFC 1964 1.2.2.1, RFC 4757 7.3: filler, SND_SEQ, an 8-byte SGN_CKSUM, a confounder, then the
+/// text and a padding whose bytes say how long it is.
+fn old_content(behind: &[u8]) -> Option<&[u8]> {
+    let padded = behind.get(2 + 8 + 8 + 8..)?;
+    let padding = usize::from(*padded.last()?);
+    padded.get(..padded.len().checked_sub(padding)?)
+}
+
+/// What one side has sent inside its buffers, of a message that is not complete.
+#[derive(Debug, Default)]
+pub(super) struct Inside {
+    partial: Vec<u8>,
+    /// Bytes of a message that nobody wants.
+    skip: usize,
+}
+
+impl Inside {
+    pub(super) fn held(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Something was lost.
+    pub(super) fn lose(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes what a buffer held, and hands on each message: its head, and as much of it as is
+    /// there. One longer than `max` is handed on when it begins. `false` if there is no message
+    /// where one should be.
+    pub(super) fn take(
+        &mut self,
+        pieces: [&[u8]; 2],
+        max: usize,
+        mut message: impl FnMut(&Head, &[u8]),
+    ) -> bool {
+        let [first, second] = pieces;
+        if self.partial.is_empty() && second.is_empty() {
+            let skipped = self.skip.min(first.len());
+            self.skip -= skipped;
+            let bytes = first.get(skipped..).unwrap_or_default();
+            let (taken, found) = read(bytes, max, &mut message);
+            self.keep(bytes, taken);
+            return found;
+        }
+        let mut bytes = std::mem::take(&mut self.partial);
+        for piece in pieces {
+            let skipped = self.skip.min(piece.len());
+            self.skip -= skipped;
+            bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
+        }
+        let (taken, found) = read(&bytes, max, &mut message);
+        self.keep(&bytes, taken);
+        found
+    }
+
+    fn keep(&mut self, bytes: &[u8], taken: usize) {
+        match bytes.get(taken..) {
+            Some(rest) => self.partial = rest.to_vec(),
+            None => self.skip = taken - bytes.len(),
+        }
+    }
+}
+
+/// Reads messages; how many bytes are done with, and whether all of them were messages.
+fn read(bytes: &[u8], max: usize, message: &mut impl FnMut(&Head, &[u8])) -> (usize, bool) {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        match message::start(rest) {
+            Start::Message(head) if head.length <= rest.len() => {
+                message(&head, rest.get(..head.length).unwrap_or_default());
+                at += head.length;
+            }
+            Start::Message(head) if head.length > max => {
+                message(&head, rest);
+                at += head.length;
+            }
+            Start::Message(_) | Start::Need(_) => break,
+            Start::Nothing => return (bytes.len(), false),
+        }
+    }
+    (at, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UNBIND: [u8; 7] = [0x30, 5, 2, 1, 3, 0x42, 0];
+
+    fn buffer(token: &[u8]) -> Vec<u8> {
+        [&(token.len() as u32).to_be_bytes(), token].concat()
+    }
+
+    fn joined(buffer: &[u8]) -> Vec<u8> {
+        unwrap(buffer).unwrap().concat()
+    }
+
+    #[test]
+    fn tokens_of_every_mechanism_are_unwrapped() {
+        let wrap = |rotation: u8| {
+            let mut body = [&UNBIND[..], &[0xcc; 12]].concat();
+            body.rotate_right(usize::from(rotation));
+            let head = [5, 4, 1, 0xff, 0, 12, 0, rotation, 0, 0, 0, 0, 0, 0, 0, 9];
+            buffer(&[&head[..], &body].concat())
+        };
+        let krb5 = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2];
+        let mut old = [&krb5[..], &[2, 1, 0x11, 0, 0xff, 0xff, 0xff, 0xff], &[7; 24]].concat();
+        old.extend([&UNBIND[..], &[1]].concat());
+        let old = buffer(&[&[0x60, old.len() as u8][..], &old].concat());
+        let ntlm = buffer(&[&[1, 0, 0, 0][..], &[8; 12], &UNBIND].concat());
+        let digest = buffer(&[&UNBIND[..], &[8; 10], &[0, 1, 0, 0, 0, 0]].concat());
+        for buffer in [wrap(0), wrap(12), wrap(3), wrap(15), old.clone(), ntlm.clone(), digest] {
+            assert!(is_signed(&buffer, false), "{buffer:x?}");
+            assert_eq!(joined(&buffer), UNBIND, "{buffer:x?}");
+        }
+        for buffer in [wrap(12), old, ntlm] {
+            assert_eq!(tells(&buffer), Verdict::Yes, "{buffer:x?}");
+        }
+    }
+
+    #[test]
+    fn sealed_tokens_are_not() {
+        let sealed = buffer(&[5, 4, 2, 0xff, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 3]);
+        assert_eq!(tells(&sealed), Verdict::Yes);
+        assert!(!is_signed(&sealed, false));
+        let ntlm = buffer(&[&[1, 0, 0, 0][..], &[8; 32]].concat());
+        assert!(!is_signed(&ntlm, false));
+        assert!(is_signed(&ntlm, true));
+    }
+
+    #[test]
+    fn messages_span_buffers() {
+        let mut inside = Inside::default();
+        let mut seen = Vec::new();
+        let stream = UNBIND.repeat(3);
+        for piece in stream.chunks(4) {
+            assert!(inside.take([piece, &[]], 1000, |head, bytes| {
+                seen.push((head.length, bytes.len()));
+            }));
+        }
+        assert_eq!(seen, [(7, 7); 3]);
+        assert_eq!(inside.held(), 0);
+    }
+
+    #[test]
+    fn a_long_message_is_read_by_its_head_and_skipped() {
+        let mut inside = Inside::default();
+        let mut seen = Vec::new();
+        let long = [&[0x30, 0x82, 1, 3, 2, 1, 3, 0x64, 0x81, 0xfd][..], &[0; 0xfd]].concat();
+        let stream = [long, UNBIND.to_vec()].concat();
+        for piece in stream.chunks(60) {
+            inside.take([&piece[..20.min(piece.len())], &piece[20.min(piece.len())..]], 100, |head, bytes| {
+                seen.push((head.length, bytes.len()));
+            });
+            assert!(inside.held() <= 100);
+        }
+        assert_eq!(seen, [(263, 60), (7, 7)]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(
+            bytes in proptest::collection::vec(any::<u8>(), 0..80),
+            kind in 0..4usize,
+        ) {
+            let start: &[u8] = [&[5, 4][..], &[0x60], &NTLM_SIGNATURE, &[]][kind];
+            let buffer = buffer(&[start, &bytes].concat());
+            is_signed(&buffer, false);
+            if let Some(pieces) = unwrap(&buffer) {
+                Inside::default().take(pieces, 50, |_, _| {});
+            }
+        }
+    }
+}
