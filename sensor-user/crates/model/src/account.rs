@@ -65,6 +65,24 @@ impl Account {
         }
     }
 
+    /// From a distinguished name (RFC 4514), `CN=Alice,CN=Users,DC=corp,DC=example`: the value of
+    /// its first part, in the realm that its `DC` parts spell. `None` if it is none.
+    ///
+    /// That a common name is also the account's name is only usual.
+    pub fn from_dn(dn: &str) -> Option<Self> {
+        let mut parts = dn_parts(dn.get(..dn.floor_char_boundary(4 * MAX_NAME))?);
+        let (_, name) = parts.next()??;
+        let mut realm = String::new();
+        for part in parts {
+            let (kind, value) = part?;
+            if kind.eq_ignore_ascii_case("dc") {
+                let dot = if realm.is_empty() { "" } else { "." };
+                realm = realm + dot + &value;
+            }
+        }
+        Some(Self::join(&name, &realm))
+    }
+
     /// The normal form, `name@dns.realm`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -133,6 +151,37 @@ impl From<Account> for String {
     }
 }
 
+/// Type and value of each part of a distinguished name; `None` for one that has no type.
+fn dn_parts(dn: &str) -> impl Iterator<Item = Option<(&str, String)>> {
+    let mut rest = Some(dn);
+    std::iter::from_fn(move || {
+        let part = rest?;
+        let mut value = String::new();
+        let (kind, behind) = match part.split_once('=') {
+            Some((kind, behind)) if !kind.is_empty() && !kind.contains([',', '\\', '@', '<']) => {
+                (kind.trim(), behind)
+            }
+            _ => {
+                rest = None;
+                return Some(None);
+            }
+        };
+        let mut characters = behind.char_indices();
+        rest = None;
+        while let Some((at, character)) = characters.next() {
+            match character {
+                ',' => {
+                    rest = behind.get(at + 1..);
+                    break;
+                }
+                '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+                other => value.push(other),
+            }
+        }
+        Some(Some((kind, value)))
+    })
+}
+
 /// A realm without the root's dot and what cannot be part of it.
 fn bare(realm: &str) -> &str {
     let around = |end: char| end == '.' || end.is_whitespace();
@@ -183,6 +232,30 @@ mod tests {
         assert!(account.is_machine());
         let service = Account::from_principal(["MSSQLSvc", "db:1433"], "CORP.EXAMPLE");
         assert_eq!(service.as_str(), "mssqlsvc/db:1433@corp.example");
+    }
+
+    #[test]
+    fn a_distinguished_name_names_an_account_in_its_domain() {
+        for (dn, normal) in [
+            ("CN=Alice,CN=Users,DC=corp,DC=example", "alice@corp.example"),
+            (
+                "uid=alice, ou=people, dc=corp, dc=example",
+                "alice@corp.example",
+            ),
+            ("CN=Doe\\, Jane,DC=corp", "doe, jane@corp"),
+            ("cn=admin", "admin"),
+        ] {
+            assert_eq!(Account::from_dn(dn).unwrap().as_str(), normal);
+        }
+        for other in [
+            "CORP\\alice",
+            "alice@corp.example",
+            "",
+            "alice",
+            "<SID=S-1-5-32>",
+        ] {
+            assert_eq!(Account::from_dn(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod conversation;
 pub(crate) mod dcerpc;
 mod http;
 pub(crate) mod kerberos;
+mod ldap;
 mod recognise;
 mod security;
 mod session;

@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, http, kerberos};
+use super::{dcerpc, http, kerberos, ldap};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -30,13 +30,17 @@ const STREAMS: &[(Telling, Opening)] = &[
     (kerberos::tells_stream, || {
         Box::<kerberos::Conversation>::default()
     }),
+    (ldap::tells_stream, || Box::<ldap::Connection>::default()),
 ];
 
 /// The protocols over UDP, in the same order. A datagram is there as a whole, so none of them
 /// needs more.
-const DATAGRAMS: &[(Telling, Opening)] = &[(kerberos::tells_datagram, || {
-    Box::<kerberos::Conversation>::default()
-})];
+const DATAGRAMS: &[(Telling, Opening)] = &[
+    (kerberos::tells_datagram, || {
+        Box::<kerberos::Conversation>::default()
+    }),
+    (ldap::tells_datagram, || Box::<ldap::Connection>::default()),
+];
 
 /// One of the protocols over UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

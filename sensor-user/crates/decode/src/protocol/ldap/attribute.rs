@@ -133,8 +133,8 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// Reads `PartialAttribute`, RFC 4511 4.1.7: a name and its values.
 pub(super) fn read(mut attribute: Ber<'_>) -> Option<Attribute> {
     let name = name(attribute.octets()?);
-    let tells = TELLING.contains(&name.as_str());
-    let is_sid = name.as_str() == "sidhistory";
+    let tells = TELLING.contains(&&*name);
+    let is_sid = *name == *"sidhistory";
     let mut vals = attribute.optional(SET).unwrap_or(Ber::new(&[], false));
     let (mut values, mut bytes, mut texts) = (0, 0usize, Vec::new());
     while let Some(value) = vals.octets() {
@@ -177,9 +177,11 @@ fn sid(bytes: &[u8]) -> Option<Box<str>> {
     }
     let authority = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     let (numbers, _) = rest.as_chunks();
-    let text = numbers.iter().fold(format!("S-1-{authority}"), |text, number| {
-        format!("{text}-{}", u32::from_le_bytes(*number))
-    });
+    let text = numbers
+        .iter()
+        .fold(format!("S-1-{authority}"), |text, number| {
+            format!("{text}-{}", u32::from_le_bytes(*number))
+        });
     Some(text.into())
 }
 

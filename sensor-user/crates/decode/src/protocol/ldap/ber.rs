@@ -77,9 +77,9 @@ impl<'a> Ber<'a> {
     /// field has room for is the largest.
     pub(super) fn number(&mut self) -> Option<u32> {
         let content = self.octets().filter(|content| !content.is_empty())?;
-        let number = content
-            .iter()
-            .fold(0u64, |value, &byte| value.saturating_mul(256).saturating_add(byte.into()));
+        let number = content.iter().fold(0u64, |value, &byte| {
+            value.saturating_mul(256).saturating_add(byte.into())
+        });
         Some(u32::try_from(number).unwrap_or(u32::MAX))
     }
 }
@@ -102,7 +102,10 @@ mod tests {
     fn numbers_of_any_width() {
         assert_eq!(Ber::new(&[2, 1, 5], false).number(), Some(5));
         assert_eq!(Ber::new(&[10, 3, 0, 1, 0], false).number(), Some(256));
-        assert_eq!(Ber::new(&[2, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0], false).number(), Some(u32::MAX));
+        assert_eq!(
+            Ber::new(&[2, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0], false).number(),
+            Some(u32::MAX)
+        );
         assert_eq!(Ber::new(&[2, 0], false).number(), None);
     }
 }

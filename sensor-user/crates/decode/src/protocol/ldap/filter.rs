@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use goshawk_model::ldap::{Comparison, Condition};
 
+use super::attribute;
 use super::ber::{Ber, Element};
 use super::text::{self, Bounded};
-use super::attribute;
 
 /// Longest text, bytes.
 const MAX_TEXT: usize = 4096;
@@ -213,7 +213,11 @@ fn extensible(mut content: Ber<'_>) -> Option<Parts<'_>> {
         None => return None,
     };
     let rule = text::cut(rule, text::MAX_OID);
-    Some((description, Comparison::Extensible(rule), text::value(value)))
+    Some((
+        description,
+        Comparison::Extensible(rule),
+        text::value(value),
+    ))
 }
 
 #[cfg(test)]
@@ -241,7 +245,12 @@ mod tests {
     #[test]
     fn every_comparison_has_its_text() {
         let substrings = [tlv(0x80, b"a"), tlv(0x81, b"b"), tlv(0x82, b"c")].concat();
-        let rule = [tlv(0x81, b"1.2"), tlv(0x82, b"uac"), tlv(0x83, b"2"), tlv(0x84, &[0xff])];
+        let rule = [
+            tlv(0x81, b"1.2"),
+            tlv(0x82, b"uac"),
+            tlv(0x83, b"2"),
+            tlv(0x84, &[0xff]),
+        ];
         let filter = tlv(
             0xa0,
             &[
@@ -291,7 +300,10 @@ mod tests {
         let long = tlv(0xa1, &assert_that(0xa3, "objectSid", &[7; 28]).repeat(1000));
         let (filter, _) = read_bytes(&long);
         assert!(filter.cut);
-        assert_eq!((filter.total, filter.conditions.len()), (1000, MAX_CONDITIONS));
+        assert_eq!(
+            (filter.total, filter.conditions.len()),
+            (1000, MAX_CONDITIONS)
+        );
         assert!(filter.text.len() <= MAX_TEXT);
     }
 

@@ -24,15 +24,6 @@ const NTLM_SIGNATURE: [u8; 4] = [1, 0, 0, 0];
 /// (RFC 2831 2.3).
 const DIGEST_TRAILER: usize = 16;
 
-/// What a buffer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content<'a> {
-    /// It is only signed: what is in it, in two pieces.
-    Signed([&'a [u8]; 2]),
-    /// Only its receiver can tell.
-    Sealed,
-}
-
 /// The length of the buffer that `bytes` begin with, its mark included; `None` if its mark is not
 /// there yet. No message starts with a zero, and no buffer is so long that its mark does not.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
@@ -44,7 +35,7 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
 pub(super) fn tells(bytes: &[u8]) -> Verdict {
     let Some((&[first, ..], token)) = bytes.split_first_chunk::<MARK>() else {
         return match bytes.first() {
-            None | Some(0) => Verdict::Need(TELLING),
+            None | Some(0) => Verdict::Need(MARK + 20),
             Some(_) => Verdict::No,
         };
     };
@@ -57,11 +48,7 @@ pub(super) fn tells(bytes: &[u8]) -> Verdict {
         [0x60, ..] => old_wrap(token).is_some(),
         _ => token.starts_with(&NTLM_SIGNATURE) && token.len() > 16,
     };
-    if is_token {
-        Verdict::Yes
-    } else {
-        Verdict::No
-    }
+    if is_token { Verdict::Yes } else { Verdict::No }
 }
 
 /// Whether the buffer that begins with these bytes is only signed. `before` says whether those
@@ -237,12 +224,25 @@ mod tests {
             buffer(&[&head[..], &body].concat())
         };
         let krb5 = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2];
-        let mut old = [&krb5[..], &[2, 1, 0x11, 0, 0xff, 0xff, 0xff, 0xff], &[7; 24]].concat();
+        let mut old = [
+            &krb5[..],
+            &[2, 1, 0x11, 0, 0xff, 0xff, 0xff, 0xff],
+            &[7; 24],
+        ]
+        .concat();
         old.extend([&UNBIND[..], &[1]].concat());
         let old = buffer(&[&[0x60, old.len() as u8][..], &old].concat());
         let ntlm = buffer(&[&[1, 0, 0, 0][..], &[8; 12], &UNBIND].concat());
         let digest = buffer(&[&UNBIND[..], &[8; 10], &[0, 1, 0, 0, 0, 0]].concat());
-        for buffer in [wrap(0), wrap(12), wrap(3), wrap(15), old.clone(), ntlm.clone(), digest] {
+        for buffer in [
+            wrap(0),
+            wrap(12),
+            wrap(3),
+            wrap(15),
+            old.clone(),
+            ntlm.clone(),
+            digest,
+        ] {
             assert!(is_signed(&buffer, false), "{buffer:x?}");
             assert_eq!(joined(&buffer), UNBIND, "{buffer:x?}");
         }
@@ -279,12 +279,20 @@ mod tests {
     fn a_long_message_is_read_by_its_head_and_skipped() {
         let mut inside = Inside::default();
         let mut seen = Vec::new();
-        let long = [&[0x30, 0x82, 1, 3, 2, 1, 3, 0x64, 0x81, 0xfd][..], &[0; 0xfd]].concat();
+        let long = [
+            &[0x30, 0x82, 1, 3, 2, 1, 3, 0x64, 0x81, 0xfd][..],
+            &[0; 0xfd],
+        ]
+        .concat();
         let stream = [long, UNBIND.to_vec()].concat();
         for piece in stream.chunks(60) {
-            inside.take([&piece[..20.min(piece.len())], &piece[20.min(piece.len())..]], 100, |head, bytes| {
-                seen.push((head.length, bytes.len()));
-            });
+            inside.take(
+                [&piece[..20.min(piece.len())], &piece[20.min(piece.len())..]],
+                100,
+                |head, bytes| {
+                    seen.push((head.length, bytes.len()));
+                },
+            );
             assert!(inside.held() <= 100);
         }
         assert_eq!(seen, [(263, 60), (7, 7)]);

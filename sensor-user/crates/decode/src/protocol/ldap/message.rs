@@ -220,7 +220,12 @@ mod tests {
 
     #[test]
     fn controls_are_named() {
-        let bytes = [&[0x30, 15, 2, 1, 3, 0x4a, 0, 0xa0, 8][..], &[0x30, 6, 4, 4], b"1.23"].concat();
+        let bytes = [
+            &[0x30, 15, 2, 1, 3, 0x4a, 0, 0xa0, 8][..],
+            &[0x30, 6, 4, 4],
+            b"1.23",
+        ]
+        .concat();
         let Start::Message(Head {
             parts: Some(parts), ..
         }) = start(&bytes)

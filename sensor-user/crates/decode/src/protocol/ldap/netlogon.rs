@@ -46,7 +46,7 @@ fn read(message: &[u8]) -> Option<NetlogonResponse> {
 }
 
 /// `NETLOGON_SAM_LOGON_RESPONSE_EX`, [MS-ADTS] 6.3.1.9.
-fn extended(message: &[u8], opcode: u16, mut wire: Wire<'_>) -> Option<NetlogonResponse> {
+fn extended<'a>(message: &'a [u8], opcode: u16, mut wire: Wire<'a>) -> Option<NetlogonResponse> {
     let _sbz = wire.u16()?;
     Some(NetlogonResponse {
         opcode,
@@ -65,7 +65,7 @@ fn extended(message: &[u8], opcode: u16, mut wire: Wire<'_>) -> Option<NetlogonR
 
 /// `NETLOGON_SAM_LOGON_RESPONSE`, [MS-ADTS] 6.3.1.8, and what it extends,
 /// `NETLOGON_SAM_LOGON_RESPONSE_NT40`, 6.3.1.7, which ends behind the domain's name.
-fn plain(message: &[u8], opcode: u16, mut wire: Wire<'_>) -> Option<NetlogonResponse> {
+fn plain<'a>(message: &'a [u8], opcode: u16, mut wire: Wire<'a>) -> Option<NetlogonResponse> {
     let server = unicode(&mut wire)?;
     let response = NetlogonResponse {
         opcode,
@@ -75,7 +75,7 @@ fn plain(message: &[u8], opcode: u16, mut wire: Wire<'_>) -> Option<NetlogonResp
         ..NetlogonResponse::default()
     };
     let old = response.clone();
-    let extension = |mut wire: Wire<'_>| {
+    let extension = |mut wire: Wire<'a>| {
         let domain_guid = wire.uuid()?;
         let _null: Uuid = wire.uuid()?;
         let dns_forest_name = name(message, &mut wire)?;
@@ -96,7 +96,7 @@ fn plain(message: &[u8], opcode: u16, mut wire: Wire<'_>) -> Option<NetlogonResp
 
 /// A name as DNS writes it, with the pointers of RFC 1035 4.1.4 into this message; a lone label may
 /// be any text, a user's name too.
-fn name(message: &[u8], wire: &mut Wire<'_>) -> Option<Box<str>> {
+fn name<'a>(message: &'a [u8], wire: &mut Wire<'a>) -> Option<Box<str>> {
     let mut name = Vec::new();
     let mut pointers = 0;
     let mut at = *wire;

@@ -18,7 +18,10 @@ const MAX_CHANGES: usize = 128;
 /// is none.
 pub(super) fn read(tag: u8, body: Ber<'_>) -> Option<(Operation, bool)> {
     // Where even what comes first is malformed, that it was asked is left.
-    fn told<T>(request: Option<T>, operation: impl FnOnce(Option<T>) -> Operation) -> (Operation, bool) {
+    fn told<T>(
+        request: Option<T>,
+        operation: impl FnOnce(Option<T>) -> Operation,
+    ) -> (Operation, bool) {
         let understood = request.is_some();
         (operation(request), understood)
     }

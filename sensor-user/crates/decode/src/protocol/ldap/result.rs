@@ -1,7 +1,7 @@
 //! `LDAPResult`, RFC 4511 4.1.9.
 
-use goshawk_model::ldap::{LdapResult, result_code};
 use goshawk_model::Outcome;
+use goshawk_model::ldap::{LdapResult, result_code};
 
 use super::ber::Ber;
 use super::text;
@@ -77,9 +77,9 @@ pub(super) fn outcome(code: u32, entries: u32) -> Outcome {
 /// The Win32 error in a Windows server's message, `80090308: LdapErr: DSID-0C090446, comment:
 /// AcceptSecurityContext error, data 52e, v4563`: why a bind failed. Samba's say the same.
 fn data(message: &str) -> u32 {
-    let digits = message
-        .split_once(" data ")
-        .map_or("", |(_, behind)| behind.split([',', ' ']).next().unwrap_or(""));
+    let digits = message.split_once(" data ").map_or("", |(_, behind)| {
+        behind.split([',', ' ']).next().unwrap_or("")
+    });
     u32::from_str_radix(digits, 16).unwrap_or(0)
 }
 

@@ -92,7 +92,9 @@ pub(super) fn value(value: &[u8]) -> Box<str> {
 }
 
 fn hex(bytes: &[u8], out: &mut impl Write) -> std::fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(out, "\\{byte:02x}"))
+    bytes
+        .iter()
+        .try_for_each(|byte| write!(out, "\\{byte:02x}"))
 }
 
 #[cfg(test)]
