@@ -11,6 +11,9 @@ pub(crate) struct Options {}
 pub(crate) fn run(_: &Options) -> Result<()> {
     eprintln!("── lint");
     step::quiet("rustfmt", step::cargo().args(["fmt", "--all", "--check"]))?;
+    let mut fuzz = step::cargo();
+    fuzz.args(["fmt", "--check", "--manifest-path", "tests/fuzz/Cargo.toml"]);
+    step::quiet("rustfmt of the fuzz targets", &mut fuzz)?;
     let mut clippy = step::cargo();
     clippy.args([
         "clippy",

@@ -5,6 +5,7 @@ mod build;
 mod debian;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod install;
 mod kernels;
 mod lab;
@@ -40,6 +41,8 @@ enum Verb {
     Test(test::Options),
     /// Run the lab: a Samba domain in network namespaces.
     Lab(lab::Options),
+    /// Look for bytes that break a decoder.
+    Fuzz(fuzz::Options),
     /// Measure what the README's numbers say.
     Bench(bench::Options),
     /// Check format, lints, and what we depend on.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Lab(options) => lab::run(options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Lint(options) => lint::run(&options),
         Verb::Install(options) => install::run(&options),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{ebpf, kernels, lint, setup, step};
+use crate::{ebpf, fuzz, kernels, lint, setup, step};
 
 /// Options of `test`.
 #[derive(clap::Args)]
@@ -25,6 +25,9 @@ const UNPRIVILEGED: &[&str] = &[
     "sensor-ebpf",
     "xtask",
 ];
+
+/// How long every test run looks for bytes that break a decoder, seconds.
+const FUZZ: u64 = 60;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let root = nix::unistd::geteuid().is_root();
@@ -66,6 +69,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         test.args(["--workspace", "--exclude", "sensor-ebpf"]);
     }
     step::open("tests", &mut test)?;
+    fuzz::run(&fuzz::Options {
+        time: FUZZ,
+        target: None,
+    })?;
     if options.unprivileged {
         return Ok(());
     }

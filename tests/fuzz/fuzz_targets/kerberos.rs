@@ -1,0 +1,7 @@
+//! Kerberos over TCP.
+
+#![no_main]
+
+use goshawk_fuzz::{Speech, run};
+
+libfuzzer_sys::fuzz_target!(|story: &[u8]| run(Speech::Tcp(88), story));

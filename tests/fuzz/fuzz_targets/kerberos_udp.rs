@@ -1,0 +1,7 @@
+//! Kerberos over UDP.
+
+#![no_main]
+
+use goshawk_fuzz::{Speech, run};
+
+libfuzzer_sys::fuzz_target!(|story: &[u8]| run(Speech::Udp(88), story));

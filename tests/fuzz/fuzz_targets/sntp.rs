@@ -1,0 +1,7 @@
+//! Time.
+
+#![no_main]
+
+use goshawk_fuzz::{Speech, run};
+
+libfuzzer_sys::fuzz_target!(|story: &[u8]| run(Speech::Udp(123), story));
