@@ -66,6 +66,48 @@ pub(crate) fn values(mut content: &[u8]) -> impl Iterator<Item = Value<'_>> {
     })
 }
 
+/// A message whose end is missing, made whole without it: the values that are cut are left out,
+/// and those around them end where the last whole one does.
+pub(crate) fn mended(cut: &[u8]) -> Vec<u8> {
+    const CONSTRUCTED: u8 = 0x20;
+    /// Deeper than any message is; what lies deeper is left out.
+    const MAX_DEPTH: usize = 32;
+    // Where the lengths are of the values that are open, and where their contents begin.
+    let mut open = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = cut.get(at..)
+        && let Some((tag, header, length)) = header(rest)
+    {
+        let contents = at + header;
+        if contents.saturating_add(length) <= cut.len() {
+            at = contents + length;
+        } else if tag & CONSTRUCTED != 0 && open.len() < MAX_DEPTH {
+            open.push((at + 1, contents));
+            at = contents;
+        } else {
+            break;
+        }
+    }
+    let mut mended = cut.get(..at).unwrap_or(cut).to_vec();
+    for (length_at, contents) in open {
+        let Some(octets) = mended.get_mut(length_at..contents) else {
+            continue;
+        };
+        // As many octets as there were: what is left is shorter, and the reader minds no zeros.
+        let mut length = at - contents;
+        let of_length = match octets {
+            [single] => std::slice::from_mut(single),
+            [_count, of_length @ ..] => of_length,
+            [] => continue,
+        };
+        for octet in of_length.iter_mut().rev() {
+            *octet = (length & 0xff) as u8;
+            length >>= 8;
+        }
+    }
+    mended
+}
+
 impl<'a> Value<'a> {
     /// The contents, if the tag is `tag`.
     pub(crate) fn expect(self, tag: u8) -> Option<&'a [u8]> {
@@ -83,6 +125,19 @@ impl<'a> Value<'a> {
             .elements()?
             .find(|field| field.tag == CONTEXT_CONSTRUCTED | number)?;
         read(field.content).map(|(value, _)| value)
+    }
+
+    /// What the fields `[0]` to `[N - 1]` of a `SEQUENCE` with explicit tags wrap: all of them in
+    /// one pass. Of a field that occurs twice, the first counts.
+    pub(crate) fn numbered<const N: usize>(self) -> Option<[Option<Self>; N]> {
+        let mut fields = [None; N];
+        for field in self.elements()? {
+            let number = usize::from(field.tag ^ CONTEXT_CONSTRUCTED);
+            if let Some(slot @ None) = fields.get_mut(number) {
+                *slot = read(field.content).map(|(value, _)| value);
+            }
+        }
+        Some(fields)
     }
 
     /// An `INTEGER` that fits 64 bits.
@@ -167,6 +222,35 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_numbered_in_one_pass() {
+        let sequence = [
+            0x30, 15, 0xa1, 3, 2, 1, 5, 0xa2, 3, 2, 1, 10, 0xa1, 3, 2, 1, 7,
+        ];
+        let [zero, one, two] = value(&sequence).numbered().unwrap();
+        assert_eq!(zero, None);
+        assert_eq!(one.and_then(Value::integer), Some(5));
+        assert_eq!(two.and_then(Value::integer), Some(10));
+    }
+
+    #[test]
+    fn what_is_cut_is_left_out() {
+        let whole = [0x30, 0x81, 10, 0xa1, 3, 2, 1, 5, 0xa2, 3, 2, 1, 10];
+        for (length, one, two) in [
+            (13, Some(5), Some(10)),
+            (12, Some(5), None),
+            (8, Some(5), None),
+            (7, None, None),
+            (3, None, None),
+        ] {
+            let mended = mended(&whole[..length]);
+            let [_, first, second] = value(&mended).numbered().unwrap();
+            let read = |field: Option<Value<'_>>| field.and_then(Value::integer);
+            assert_eq!((read(first), read(second)), (one, two), "{length}");
+        }
+        assert_eq!(mended(&whole[..2]), [0; 0]);
+    }
+
+    #[test]
     fn short_bit_strings_are_padded() {
         assert_eq!(value(&[3, 2, 0, 0x40]).bits(), Some(0x4000_0000));
         assert_eq!(
@@ -182,6 +266,9 @@ mod tests {
                 prop_assert!(value.content.len() < bytes.len());
                 let _ = (value.integer(), value.bits(), value.field(1));
             }
+            let mended = mended(&bytes);
+            prop_assert!(mended.len() <= bytes.len());
+            prop_assert!(mended.is_empty() || read(&mended).is_some());
         }
     }
 }

@@ -3,7 +3,9 @@
 mod support;
 
 use goshawk_decode::{Decoded, Protocol};
-use goshawk_model::kerberos::{Answer, AsExchange, TgsExchange};
+use goshawk_model::kerberos::{
+    Answer, AsExchange, PasswordAnswer, PasswordExchange, PasswordOperation, TgsExchange,
+};
 use goshawk_model::{Account, Activity, Digest, Kind, Outcome};
 
 use support::messages::*;
@@ -163,31 +165,72 @@ fn an_answer_alone_still_tells() {
     assert!(!found[0].actor.as_ref().unwrap().authenticated);
 }
 
+/// A message of the change-password protocol, protocol version `version`.
+fn kpasswd(version: u16, ap: &[u8], behind: &[u8]) -> Vec<u8> {
+    let length = (6 + ap.len() + behind.len()) as u16;
+    let head = [length, version, ap.len() as u16].map(u16::to_be_bytes);
+    [&head.concat(), ap, behind].concat()
+}
+
+fn password(activity: &Activity) -> &PasswordExchange {
+    match &activity.kind {
+        Kind::Password(exchange) => exchange,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn changing_a_password_presents_a_ticket() {
-    let kpasswd = |ap: &[u8]| {
-        let sealed = [5; 60];
-        let length = (6 + ap.len() + sealed.len()) as u16;
-        let head = [
-            length.to_be_bytes(),
-            [0, 1],
-            (ap.len() as u16).to_be_bytes(),
-        ];
-        [&head.concat(), ap, &sealed].concat()
-    };
+fn a_password_changed_is_known_by_its_ticket() {
     let ticket = ticket(&["kadmin", "changepw"], 18, &[3; 500]);
     let mut wire = Wire::new();
     let mut tcp = wire.open(50_005, 464);
-    wire.ask(&mut tcp, &record(&kpasswd(&ap_req(&ticket))));
-    wire.answer(&mut tcp, &record(&kpasswd(&ap_rep())));
-    let (decoded, _) = decode(&wire.packets);
-    let activity = &decoded[0].activity;
-    let Kind::Ap(exchange) = &activity.kind else {
-        panic!("{activity:?}");
+    wire.ask(
+        &mut tcp,
+        &record(&kpasswd(1, &ap_req(&ticket), &krb_priv())),
+    );
+    wire.answer(&mut tcp, &record(&kpasswd(1, &ap_rep(), &krb_priv())));
+    let (decoded, stats) = decode(&wire.packets);
+    let [changed] = &decoded[..] else {
+        panic!("{decoded:?}");
     };
-    assert_eq!(&*exchange.ticket.service, "kadmin/changepw@CORP.EXAMPLE");
-    assert_eq!(activity.outcome, Outcome::Success);
-    assert_eq!(decoded.len(), 1);
+    let exchange = password(&changed.activity);
+    assert_eq!(exchange.operation, Some(PasswordOperation::Change));
+    let ticket = exchange.ticket.as_ref().unwrap();
+    assert_eq!(&*ticket.service, "kadmin/changepw@CORP.EXAMPLE");
+    // The server has taken the ticket; whether it has taken the password is sealed.
+    assert_eq!(exchange.answer, PasswordAnswer::Sealed);
+    assert_eq!(changed.activity.outcome, Outcome::Unknown);
+    let credentials = changed.activity.credentials.as_ref().unwrap();
+    assert_eq!(credentials.ticket.as_ref(), Some(ticket));
+    assert!(credentials.proven);
+    assert_eq!(stats.protocol(Protocol::Kerberos).messages, 4);
+}
+
+#[test]
+fn a_password_refused_tells_why() {
+    let ticket = ticket(&["kadmin", "changepw"], 18, &[3; 500]);
+    let e_data = [&[0, 5][..], b"Access denied"].concat();
+    let refused = krb_error_with(60, &["kadmin", "changepw"], &e_data);
+    let mut wire = Wire::new();
+    let (client, server) = ((CLIENT, 50_006), (SERVER, 464));
+    wire.udp(
+        client,
+        server,
+        &kpasswd(0xff80, &ap_req(&ticket), &krb_priv()),
+    );
+    wire.udp(server, client, &kpasswd(1, &[], &refused));
+    let (decoded, _) = decode(&wire.packets);
+    let [set] = &decoded[..] else {
+        panic!("{decoded:?}");
+    };
+    let exchange = password(&set.activity);
+    assert_eq!(exchange.operation, Some(PasswordOperation::Set));
+    let refused = PasswordAnswer::Refused {
+        error: 60,
+        result: Some(5),
+    };
+    assert_eq!(exchange.answer, refused);
+    assert_eq!(set.activity.outcome, Outcome::Failure);
 }
 
 #[test]

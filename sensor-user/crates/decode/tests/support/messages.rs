@@ -134,8 +134,18 @@ pub(crate) fn tgs_rep(client: &str, ticket: &[u8], etype: i32) -> Vec<u8> {
     kdc_rep(13, client, ticket, etype)
 }
 
+pub(crate) fn krb_priv() -> Vec<u8> {
+    let body = sequence(&[(0, integer(5)), (1, integer(21)), (3, sealed(18, &[5; 60]))]);
+    tlv(0x75, &body)
+}
+
 pub(crate) fn krb_error(code: i32, service: &[&str]) -> Vec<u8> {
-    let body = sequence(&[
+    krb_error_with(code, service, &[])
+}
+
+/// The same with `e-data`.
+pub(crate) fn krb_error_with(code: i32, service: &[&str], e_data: &[u8]) -> Vec<u8> {
+    let mut body = vec![
         (0, integer(5)),
         (1, integer(30)),
         (4, tlv(0x18, b"20260301100000Z")),
@@ -143,8 +153,11 @@ pub(crate) fn krb_error(code: i32, service: &[&str]) -> Vec<u8> {
         (6, integer(code)),
         (9, string(REALM)),
         (10, name(2, service)),
-    ]);
-    tlv(0x7e, &body)
+    ];
+    if !e_data.is_empty() {
+        body.push((12, octets(e_data)));
+    }
+    tlv(0x7e, &sequence(&body))
 }
 
 /// A message with the record mark that TCP needs (RFC 4120 7.2.2).

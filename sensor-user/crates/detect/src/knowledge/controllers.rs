@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use goshawk_model::kerberos::{Answer, Ticket};
+use goshawk_model::kerberos::{Answer, PasswordAnswer, Ticket};
 use goshawk_model::rpc::DRSUAPI;
 use goshawk_model::{Activity, Kind, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,10 @@ fn accepted(activity: &Activity) -> Option<&Ticket> {
             Answer::Issued { .. } => exchange.request.as_ref()?.presented.as_ref(),
             _ => None,
         },
+        // Whether the password pleased is sealed; the ticket did.
+        Kind::Password(exchange) => (exchange.answer == PasswordAnswer::Sealed)
+            .then_some(exchange.ticket.as_ref())
+            .flatten(),
         _ if activity.outcome != Outcome::Success => None,
         Kind::Ap(exchange) => Some(&exchange.ticket).filter(|_| exchange.error.is_none()),
         _ => activity.credentials.as_ref()?.ticket.as_ref(),

@@ -111,6 +111,8 @@ pub mod error {
     pub const RESPONSE_TOO_BIG: i32 = 52;
     /// `KDC_ERR_WRONG_REALM`: a referral.
     pub const WRONG_REALM: i32 = 68;
+    /// `KDC_ERR_MORE_PREAUTH_DATA_REQUIRED`: the proof goes on (RFC 6113 5.2).
+    pub const MORE_PREAUTH_DATA_REQUIRED: i32 = 91;
 }
 
 /// RC4 encryption, whose tickets crack fast: `rc4-hmac` (RFC 4757).
@@ -178,7 +180,7 @@ pub fn error_name(code: i32) -> &'static str {
         72 => "KDC_ERR_REVOKED_CERTIFICATE",
         75 => "KDC_ERR_CLIENT_NAME_MISMATCH",
         77 => "KDC_ERR_INCONSISTENT_KEY_PURPOSE",
-        91 => "KDC_ERR_MORE_PREAUTH_DATA_REQUIRED",
+        error::MORE_PREAUTH_DATA_REQUIRED => "KDC_ERR_MORE_PREAUTH_DATA_REQUIRED",
         _ => "KRB_ERROR",
     }
 }

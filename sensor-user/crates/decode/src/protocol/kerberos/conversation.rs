@@ -4,18 +4,23 @@ use std::collections::VecDeque;
 
 use goshawk_model::{Digest, Timestamp};
 
+use super::early::{Early, EarlyReplies};
+use super::kpasswd::{self, Framed};
 use super::message::{self, Message};
-use super::pending::{Asked, Ending, Pending, answer_alone};
-use super::{kpasswd, read_records, starts_record};
+use super::pending::{Asked, Pending, answer_alone};
+use super::reply::{Ending, Reply, ReplyKind};
+use super::{MARK, read_records, starts_record};
+use crate::der;
 use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::{self, Context, Moment};
 use crate::stats::{Drop, Protocol};
 
-/// Requests that wait for their answers, the oldest first.
+/// Requests that wait for their answers, the oldest first, and answers that came before them.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     pending: VecDeque<Pending>,
+    early: EarlyReplies,
 }
 
 impl protocol::Conversation for Conversation {
@@ -32,19 +37,37 @@ impl protocol::Conversation for Conversation {
         progress
     }
 
+    fn read_cut(&mut self, side: Side, head: &[u8], cx: &mut Context<'_>) {
+        if let Some((_, message)) = head.split_first_chunk::<MARK>() {
+            self.cut_message(side, message, cx);
+        }
+    }
+
     fn datagram(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
-        self.message(side, bytes, cx);
+        if message::length(bytes).is_some_and(|length| length > bytes.len()) {
+            self.cut_message(side, bytes, cx);
+        } else {
+            self.message(side, bytes, cx);
+        }
     }
 
     fn is_spent(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.early.is_empty()
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.pending.front().map(|pending| pending.deadline)
+        let pending = self.pending.front().map(|pending| pending.deadline);
+        pending.into_iter().chain(self.early.deadline()).min()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
+        while let Some(early) = self.early.expired(now) {
+            let moment = Moment {
+                time: early.deadline,
+                ..early.moment
+            };
+            self.without_request(early, moment, cx);
+        }
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.deadline <= now) {
             let moment = Moment {
                 time: pending.deadline,
@@ -55,6 +78,10 @@ impl protocol::Conversation for Conversation {
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
+        while let Some(early) = self.early.expired(Timestamp::MAX) {
+            let moment = cx.moment();
+            self.without_request(early, moment, cx);
+        }
         while let Some(pending) = self.pending.pop_front() {
             let moment = cx.moment();
             unanswered(pending, moment, cx);
@@ -65,24 +92,60 @@ impl protocol::Conversation for Conversation {
 impl Conversation {
     /// Takes one message, from a datagram or a record.
     fn message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
-        let message = message::parse(kpasswd::message(bytes).unwrap_or(bytes));
+        let framed = kpasswd::open(bytes);
+        let message = message::parse(framed.map_or(bytes, |framed| framed.message));
         cx.stats.message(Protocol::Kerberos, message.is_some());
-        let Some(message) = message else { return };
+        let inner = message.as_ref().map_or(0, Message::inner);
+        let private = framed.is_some_and(|framed| framed.has_private);
+        for _ in 0..inner + usize::from(private) {
+            cx.stats.message(Protocol::Kerberos, true);
+        }
+        if let Some(message) = message {
+            self.take(side, bytes, framed, message, cx);
+        }
+    }
+
+    /// Takes what there is of a message that the capture, or a lost segment, has cut. What is
+    /// missing is no fault of the message.
+    fn cut_message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
+        if message::length(bytes).is_none() {
+            return;
+        }
+        cx.stats.message(Protocol::Kerberos, true);
+        let mended = der::mended(bytes);
+        if let Some(message) = message::parse(&mended) {
+            self.take(side, bytes, None, message, cx);
+        }
+    }
+
+    fn take(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        framed: Option<Framed<'_>>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) {
         let digest = match &message {
             // A ticket is as good an identity as all the bytes around it, and known already.
             Message::AsRep(reply) | Message::TgsRep(reply) => reply.ticket.id,
             _ => Digest::of(&[bytes]),
         };
-        match message {
-            Message::AsReq(asked) => {
-                self.request(side, digest, Asked::initial(asked, digest), cx);
+        let asked = match message {
+            Message::AsReq(asked) => Asked::initial(asked, digest),
+            Message::TgsReq(asked) => Asked::further(asked, digest),
+            Message::ApReq(asked) => match framed {
+                Some(framed) => Asked::Password(framed.operation, asked),
+                None => Asked::Ap(asked),
+            },
+            reply => {
+                if let Some(reply) = Reply::new(reply, framed.is_some()) {
+                    self.reply(side.other(), digest, reply, cx);
+                }
+                return;
             }
-            Message::TgsReq(asked) => {
-                self.request(side, digest, Asked::further(asked, digest), cx);
-            }
-            Message::ApReq(ticket) => self.request(side, digest, Asked::Ap(ticket), cx),
-            reply => self.reply(side.other(), digest, reply, cx),
-        }
+        };
+        self.request(side, digest, asked, cx);
     }
 
     fn request(&mut self, client: Side, digest: Digest, asked: Asked, cx: &mut Context<'_>) {
@@ -96,49 +159,36 @@ impl Conversation {
         if cx.is_udp() && self.pending.iter().any(repeated) {
             return;
         }
-        let moment = cx.moment();
-        self.keep(
-            Pending {
-                moment,
-                deadline: cx.time + cx.limits.answer_wait,
-                client,
-                digest: Some(digest),
-                asked: Some(asked),
-                answered: None,
-            },
-            cx,
-        );
+        let mut pending = Pending {
+            moment: cx.moment(),
+            deadline: cx.time + cx.limits.answer_wait,
+            client,
+            digest: Some(digest),
+            asked: None,
+            answered: None,
+        };
+        let Some(early) = self.early.answer(client, &asked, cx.time) else {
+            pending.asked = Some(asked);
+            self.keep(pending, cx);
+            return;
+        };
+        cx.emit(pending.moment, client, asked.ended(early.reply.ending));
+        if cx.is_udp() {
+            pending.answered = Some(early.digest);
+            self.keep(pending, cx);
+        }
     }
 
-    fn reply(&mut self, client: Side, digest: Digest, reply: Message<'_>, cx: &mut Context<'_>) {
-        if !cx.may_be_client(client) {
+    fn reply(&mut self, client: Side, digest: Digest, reply: Reply, cx: &mut Context<'_>) {
+        if !cx.may_be_client(client) || cx.is_udp() && self.repeats(client, digest, &reply) {
             return;
         }
         let answers = |pending: &Pending| {
-            pending.client == client
-                && pending
-                    .asked
-                    .as_ref()
-                    .is_some_and(|asked| asked.fits(&reply))
+            let asked = pending.asked.as_ref();
+            pending.client == client && asked.is_some_and(|asked| asked.fits(&reply))
         };
         let found = if cx.is_udp() {
-            let repeated =
-                |pending: &Pending| pending.client == client && pending.answered == Some(digest);
-            if self.pending.iter().any(repeated) {
-                return;
-            }
-            let newest = self.pending.iter().rposition(answers);
-            // Asked twice, a KDC may refuse twice, and the second time in other bytes.
-            let refused_before = |pending: &Pending| {
-                pending.client == client && pending.is_request() && pending.answered.is_some()
-            };
-            if newest.is_none()
-                && matches!(reply, Message::Error(_))
-                && self.pending.iter().any(refused_before)
-            {
-                return;
-            }
-            newest
+            self.pending.iter().rposition(answers)
         } else {
             // A KDC answers the requests on a connection in their order.
             self.pending.iter().position(answers)
@@ -149,34 +199,59 @@ impl Conversation {
                 pending.answered = Some(digest);
                 pending.asked.take()
             });
-        let moment = cx.moment();
-        let draft = match (asked, reply) {
-            (Some(asked), Message::AsRep(reply) | Message::TgsRep(reply)) => {
-                Some(asked.ended(Ending::Issued(reply)))
-            }
-            (Some(asked), Message::Error(error)) => Some(asked.ended(Ending::Refused(error))),
-            (Some(asked), _) => Some(asked.ended(Ending::Accepted)),
-            (None, reply) => answer_alone(reply),
+        if let Some(asked) = asked {
+            self.early.ordered();
+            let moment = cx.moment();
+            cx.emit(moment, client, asked.ended(reply.ending));
+        } else if let Err(reply) = self.early.hold(client, digest, reply, cx) {
+            let moment = cx.moment();
+            let early = Early {
+                moment,
+                deadline: cx.time,
+                client,
+                digest,
+                reply,
+            };
+            self.without_request(early, moment, cx);
+        }
+        if let Some(index) = found.filter(|_| !cx.is_udp()) {
+            self.pending.remove(index);
+        }
+    }
+
+    /// Whether an answer over UDP is one that was seen before.
+    fn repeats(&self, client: Side, digest: Digest, reply: &Reply) -> bool {
+        let is_same =
+            |pending: &Pending| pending.client == client && pending.answered == Some(digest);
+        if self.early.has(client, digest) || self.pending.iter().any(is_same) {
+            return true;
+        }
+        // Asked twice, a KDC may refuse twice, and the second time in other bytes.
+        let refused_before = |pending: &Pending| {
+            pending.client == client && pending.is_request() && pending.answered.is_some()
         };
-        if let Some(draft) = draft {
+        let asked_anew = |pending: &Pending| pending.client == client && pending.asked.is_some();
+        reply.kind == ReplyKind::Error
+            && !self.pending.iter().any(asked_anew)
+            && self.pending.iter().any(refused_before)
+    }
+
+    /// Tells of an answer whose request does not come.
+    fn without_request(&mut self, early: Early, moment: Moment, cx: &mut Context<'_>) {
+        let client = early.client;
+        if let Some(draft) = answer_alone(early.reply) {
             cx.emit(moment, client, draft);
         }
-        match found {
-            Some(index) if !cx.is_udp() => {
-                self.pending.remove(index);
-            }
-            None if cx.is_udp() => self.keep(
-                Pending {
-                    moment,
-                    deadline: cx.time + cx.limits.answer_wait,
-                    client,
-                    digest: None,
-                    asked: None,
-                    answered: Some(digest),
-                },
-                cx,
-            ),
-            _ => {}
+        if cx.is_udp() {
+            let pending = Pending {
+                moment,
+                deadline: early.deadline + cx.limits.answer_wait,
+                client,
+                digest: None,
+                asked: None,
+                answered: Some(early.digest),
+            };
+            self.keep(pending, cx);
         }
     }
 

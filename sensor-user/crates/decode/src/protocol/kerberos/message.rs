@@ -1,10 +1,12 @@
 //! Kerberos messages, as far as their clear text goes (RFC 4120 section 5).
 
-use std::borrow::Cow;
+use std::net::IpAddr;
 
-use goshawk_model::kerberos::{ApExchange, Ticket, padata};
-use goshawk_model::{Account, Carrier, Digest};
+use goshawk_model::kerberos::{ApExchange, RequestData, Ticket};
+use goshawk_model::{Carrier, Timestamp};
 
+use super::field::{self, PrincipalName, Text};
+use super::padata;
 use crate::der::{self, Value};
 
 /// A message on the wire.
@@ -17,6 +19,8 @@ pub(crate) enum Message<'a> {
     ApReq(ApReq),
     ApRep,
     Error(KrbError<'a>),
+    /// KRB-SAFE, KRB-PRIV or KRB-CRED: what two parties tell each other once they trust each other.
+    Private,
 }
 
 /// `KDC-REQ`, section 5.4.1.
@@ -26,14 +30,21 @@ pub(crate) struct KdcReq<'a> {
     pub(crate) padata: Vec<i32>,
     /// What is in `PA-TGS-REQ`.
     pub(crate) presented: Option<ApReq>,
+    /// What the other `padata` tell.
+    pub(crate) data: RequestData,
     pub(crate) kdc_options: u32,
     pub(crate) cname: Option<PrincipalName<'a>>,
-    pub(crate) realm: Cow<'a, str>,
+    pub(crate) realm: Text<'a>,
     pub(crate) sname: Option<PrincipalName<'a>>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) till: Option<Timestamp>,
+    pub(crate) rtime: Option<Timestamp>,
     pub(crate) nonce: u32,
     pub(crate) etypes: Vec<i32>,
     /// NetBIOS names among the `addresses`.
     pub(crate) netbios: Vec<Box<str>>,
+    /// IP addresses among them.
+    pub(crate) addresses: Vec<IpAddr>,
     pub(crate) additional: Vec<Ticket>,
 }
 
@@ -49,7 +60,8 @@ pub(crate) struct ApReq {
 /// `KDC-REP`, section 5.4.2.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KdcRep<'a> {
-    pub(crate) crealm: Cow<'a, str>,
+    pub(crate) padata: Option<Value<'a>>,
+    pub(crate) crealm: Text<'a>,
     pub(crate) cname: PrincipalName<'a>,
     pub(crate) ticket: Ticket,
     /// `enc-part.etype`
@@ -60,21 +72,12 @@ pub(crate) struct KdcRep<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KrbError<'a> {
     pub(crate) code: i32,
-    pub(crate) crealm: Option<Cow<'a, str>>,
+    pub(crate) crealm: Option<Text<'a>>,
     pub(crate) cname: Option<PrincipalName<'a>>,
-    pub(crate) realm: Cow<'a, str>,
+    pub(crate) realm: Text<'a>,
     pub(crate) sname: Option<PrincipalName<'a>>,
+    pub(crate) e_data: Option<&'a [u8]>,
 }
-
-/// `PrincipalName`, section 5.2.2.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PrincipalName<'a> {
-    pub(crate) name_type: i32,
-    pub(crate) components: Vec<Cow<'a, str>>,
-}
-
-/// Elements read of any list in a message; more are no use to anybody and cost memory.
-const MAX_ELEMENTS: usize = 64;
 
 const AS_REQ: u8 = 10;
 const AS_REP: u8 = 11;
@@ -82,19 +85,17 @@ const TGS_REQ: u8 = 12;
 const TGS_REP: u8 = 13;
 const AP_REQ: u8 = 14;
 const AP_REP: u8 = 15;
+const KRB_SAFE: u8 = 20;
+const KRB_PRIV: u8 = 21;
+const KRB_CRED: u8 = 22;
 const KRB_ERROR: u8 = 30;
-/// Identifier octet of a constructed value with tag `[APPLICATION 0]`.
-const APPLICATION: u8 = 0x60;
-const TICKET: u8 = 1;
-/// `HostAddress.addr-type` of a NetBIOS name (section 7.5.3).
-const ADDRESS_NETBIOS: i32 = 20;
 
 /// The length of the message that `bytes` begins with, if it looks like one. Cheap.
 pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
     let (tag, header, length) = der::header(bytes)?;
     let known = matches!(
-        tag.wrapping_sub(APPLICATION),
-        AS_REQ | AS_REP | TGS_REQ | TGS_REP | AP_REQ | AP_REP | KRB_ERROR
+        tag.wrapping_sub(field::APPLICATION),
+        AS_REQ..=AP_REP | KRB_SAFE | KRB_PRIV | KRB_CRED | KRB_ERROR
     );
     let inner = bytes.get(header).is_none_or(|&tag| tag == der::SEQUENCE);
     (known && inner && length >= 16).then(|| header.saturating_add(length))
@@ -104,7 +105,7 @@ pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
 pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let (outer, _) = der::read(bytes)?;
     let (message, _) = der::read(outer.content)?;
-    Some(match outer.tag.wrapping_sub(APPLICATION) {
+    Some(match outer.tag.wrapping_sub(field::APPLICATION) {
         AS_REQ => Message::AsReq(kdc_req(message)?),
         TGS_REQ => Message::TgsReq(kdc_req(message)?),
         AS_REP => Message::AsRep(kdc_rep(message)?),
@@ -112,115 +113,109 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         AP_REQ => Message::ApReq(ap_req(message)?),
         AP_REP => message.field(2).map(|_encrypted| Message::ApRep)?,
         KRB_ERROR => Message::Error(krb_error(message)?),
+        KRB_SAFE | KRB_PRIV | KRB_CRED => Message::Private,
         _ => return None,
     })
 }
 
 fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
-    let body = message.field(4)?;
-    let mut types = Vec::new();
-    let mut presented = None;
-    for element in list(message.field(3)) {
-        let padata_type = element.field(1)?.int32()?;
-        types.push(padata_type);
-        if padata_type == padata::TGS_REQ && presented.is_none() {
-            let value = element.field(2)?.expect(der::OCTET_STRING)?;
-            if let Some(Message::ApReq(asked)) = parse(value) {
-                presented = Some(asked);
-            }
-        }
-    }
+    let [_, _pvno, _msg_type, padata, body] = message.numbered()?;
+    let [
+        kdc_options,
+        cname,
+        realm,
+        sname,
+        from,
+        till,
+        rtime,
+        nonce,
+        etypes,
+        addresses,
+        _enc_authorization_data,
+        additional,
+    ] = body?.numbered()?;
+    let padata = padata::of_request(padata);
+    let (addresses, netbios) = field::addresses(addresses);
     Some(KdcReq {
-        padata: types,
-        presented,
-        kdc_options: body.field(0).and_then(Value::bits).unwrap_or_default(),
-        cname: body.field(1).and_then(principal_name),
-        realm: string(body.field(2)?)?,
-        sname: body.field(3).and_then(principal_name),
-        nonce: body.field(7).and_then(Value::uint32).unwrap_or_default(),
-        etypes: list(body.field(8)).filter_map(Value::int32).collect(),
-        netbios: list(body.field(9)).filter_map(netbios_name).collect(),
-        additional: list(body.field(11)).filter_map(ticket).collect(),
+        padata: padata.types,
+        presented: padata.presented,
+        data: padata.data,
+        kdc_options: kdc_options.and_then(Value::bits).unwrap_or_default(),
+        cname: cname.and_then(field::principal_name),
+        realm: field::string(realm?)?,
+        sname: sname.and_then(field::principal_name),
+        from: from.and_then(field::time),
+        till: till.and_then(field::time),
+        rtime: rtime.and_then(field::time),
+        nonce: nonce.and_then(Value::uint32).unwrap_or_default(),
+        etypes: field::list(etypes).filter_map(Value::int32).collect(),
+        netbios,
+        addresses,
+        additional: field::list(additional).filter_map(field::ticket).collect(),
     })
 }
 
 fn ap_req(message: Value<'_>) -> Option<ApReq> {
+    let [_pvno, _msg_type, ap_options, ticket, authenticator] = message.numbered()?;
     Some(ApReq {
-        ap_options: message.field(2).and_then(Value::bits).unwrap_or_default(),
-        ticket: ticket(message.field(3)?)?,
-        authenticator_etype: message.field(4).and_then(etype),
+        ap_options: ap_options.and_then(Value::bits).unwrap_or_default(),
+        ticket: field::ticket(ticket?)?,
+        authenticator_etype: authenticator.and_then(field::etype),
     })
 }
 
 fn kdc_rep(message: Value<'_>) -> Option<KdcRep<'_>> {
+    let [_pvno, _msg_type, padata, crealm, cname, ticket, enc_part] = message.numbered()?;
     Some(KdcRep {
-        crealm: string(message.field(3)?)?,
-        cname: principal_name(message.field(4)?)?,
-        ticket: ticket(message.field(5)?)?,
-        etype: etype(message.field(6)?)?,
+        padata,
+        crealm: field::string(crealm?)?,
+        cname: field::principal_name(cname?)?,
+        ticket: field::ticket(ticket?)?,
+        etype: field::etype(enc_part?)?,
     })
 }
 
 fn krb_error(message: Value<'_>) -> Option<KrbError<'_>> {
+    let [
+        _pvno,
+        _msg_type,
+        _ctime,
+        _cusec,
+        _stime,
+        _susec,
+        error_code,
+        crealm,
+        cname,
+        realm,
+        sname,
+        _e_text,
+        e_data,
+    ] = message.numbered()?;
     Some(KrbError {
-        code: message.field(6)?.int32()?,
-        crealm: message.field(7).and_then(string),
-        cname: message.field(8).and_then(principal_name),
-        realm: message.field(9).and_then(string).unwrap_or_default(),
-        sname: message.field(10).and_then(principal_name),
+        code: error_code?.int32()?,
+        crealm: crealm.and_then(field::string),
+        cname: cname.and_then(field::principal_name),
+        realm: realm.and_then(field::string).unwrap_or_default(),
+        sname: sname.and_then(field::principal_name),
+        e_data: e_data.and_then(|data| data.expect(der::OCTET_STRING)),
     })
 }
 
-/// `etype` of `EncryptedData`, section 5.2.9.
-fn etype(value: Value<'_>) -> Option<i32> {
-    value.field(0)?.int32()
-}
-
-/// `Ticket`, section 5.3.
-fn ticket(value: Value<'_>) -> Option<Ticket> {
-    let (sequence, _) = der::read(value.expect(APPLICATION | TICKET)?)?;
-    let enc_part = sequence.field(3)?;
-    let cipher = enc_part.field(2)?.expect(der::OCTET_STRING)?;
-    let service = principal_name(sequence.field(2)?)?;
-    Some(Ticket {
-        id: Digest::of(&[cipher]),
-        service: service.text(&string(sequence.field(1)?)?),
-        etype: etype(enc_part)?,
-        kvno: enc_part.field(1).and_then(Value::uint32),
-        length: u32::try_from(cipher.len()).ok()?,
-    })
-}
-
-fn principal_name(value: Value<'_>) -> Option<PrincipalName<'_>> {
-    Some(PrincipalName {
-        name_type: value.field(0)?.int32()?,
-        components: list(value.field(1)).filter_map(string).collect(),
-    })
-}
-
-/// A `KerberosString`: ASCII by the letter of section 5.2.1, UTF-8 in practice.
-fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
-    const GENERAL_STRING: u8 = 0x1b;
-    value.expect(GENERAL_STRING).map(String::from_utf8_lossy)
-}
-
-/// A `HostAddress` with a NetBIOS name: 16 bytes, padded with blanks, the last one a type.
-fn netbios_name(address: Value<'_>) -> Option<Box<str>> {
-    if address.field(0)?.int32()? != ADDRESS_NETBIOS {
-        return None;
+impl Message<'_> {
+    /// Messages inside this one: what is in `PA-TGS-REQ`, and what FAST's armour is made from.
+    pub(crate) fn inner(&self) -> usize {
+        match self {
+            Self::AsReq(asked) | Self::TgsReq(asked) => {
+                let armor = asked
+                    .data
+                    .fast
+                    .as_ref()
+                    .and_then(|fast| fast.armor.as_ref());
+                usize::from(asked.presented.is_some()) + usize::from(armor.is_some())
+            }
+            _ => 0,
+        }
     }
-    let name = address.field(1)?.expect(der::OCTET_STRING)?;
-    let name = String::from_utf8_lossy(name.get(..15).unwrap_or(name));
-    let name = name.trim_end_matches([' ', '\0']);
-    (!name.is_empty()).then(|| name.into())
-}
-
-fn list(value: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
-    value
-        .and_then(Value::elements)
-        .into_iter()
-        .flatten()
-        .take(MAX_ELEMENTS)
 }
 
 impl ApReq {
@@ -236,42 +231,14 @@ impl ApReq {
     }
 }
 
-impl PrincipalName<'_> {
-    /// `class/instance@realm` in the wire's case, each side cut at [`MAX_TEXT`]: what is kept of a
-    /// name must not be as long as an attacker likes.
-    pub(crate) fn text(&self, realm: &str) -> Box<str> {
-        let name = self.components.join("/");
-        format!("{}@{}", cut(&name), cut(realm)).into()
-    }
-
-    /// The account of this name; `None` where the name is hidden (RFC 8062, used by FAST).
-    pub(crate) fn account(&self, realm: &str) -> Option<Account> {
-        let anonymous = matches!(
-            self.components.as_slice(),
-            [class, name] if class == "WELLKNOWN" && name == "ANONYMOUS"
-        );
-        if anonymous || self.components.iter().all(|part| part.is_empty()) {
-            return None;
-        }
-        let components = self.components.iter().map(|part| &**part);
-        Some(Account::from_principal(components, realm))
-    }
-}
-
-/// Longest service name, and realm, that is kept, bytes; a DNS name has 253 (RFC 1035 2.3.4).
-const MAX_TEXT: usize = 384;
-
-fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_TEXT))
-        .unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use rasn::types::{BitString, GeneralString};
     use rasn_kerberos as rfc;
+
+    use goshawk_model::Digest;
 
     use super::*;
 
@@ -390,16 +357,5 @@ mod tests {
             prop_assert_eq!(cname.name_type, name_type);
             prop_assert_eq!(cname.components, client);
         }
-    }
-
-    #[test]
-    fn the_anonymous_principal_is_nobody() {
-        let name = |components: &[&'static str]| PrincipalName {
-            name_type: 11,
-            components: components.iter().map(|&part| part.into()).collect(),
-        };
-        assert_eq!(name(&["WELLKNOWN", "ANONYMOUS"]).account("CORP"), None);
-        assert_eq!(name(&[]).account("CORP"), None);
-        assert!(name(&["alice"]).account("CORP").is_some());
     }
 }

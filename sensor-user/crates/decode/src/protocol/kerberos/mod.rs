@@ -1,9 +1,15 @@
 //! Kerberos v5 (RFC 4120) over UDP and TCP, and its change-password protocol (RFC 3244).
 
+mod certificate;
 mod conversation;
+mod early;
+mod field;
 mod kpasswd;
 mod message;
+mod padata;
 mod pending;
+mod pkinit;
+mod reply;
 
 pub(crate) use conversation::Conversation;
 pub(crate) use message::{ApReq, Message, parse};
@@ -23,14 +29,11 @@ const TELLING: usize = MARK + 7;
 const PORTS: [u16; 2] = [88, 464];
 
 /// Whether a UDP datagram is a Kerberos message. On its own ports bytes behind the message do no
-/// harm; elsewhere they make it something else.
+/// harm, nor does an end that the capture cut off; elsewhere they make it something else.
 pub(crate) fn tells_datagram(bytes: &[u8], flow: &FlowKey, _limits: &Limits) -> Verdict {
     let is_message = match message::length(bytes) {
-        Some(length) => {
-            let own_port = || PORTS.into_iter().any(|port| flow.has_port(port));
-            length == bytes.len() || length < bytes.len() && own_port()
-        }
-        None => kpasswd::message(bytes).is_some(),
+        Some(length) => length == bytes.len() || PORTS.into_iter().any(|port| flow.has_port(port)),
+        None => kpasswd::open(bytes).is_some(),
     };
     if is_message {
         Verdict::Yes
