@@ -143,3 +143,6 @@ fn authenticate(mut fields: Fields<'_>) -> Option<NtlmAuthenticate> {
         digest,
     })
 }
+
+#[cfg(test)]
+mod tests;
