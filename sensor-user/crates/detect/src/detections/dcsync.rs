@@ -329,7 +329,7 @@ fn who(activity: &Activity, scene: &Scene<'_>) -> (Option<Account>, Known) {
     }
     let named = activity.credentials.as_ref();
     if let Some(account) = named.and_then(|named| named.account.clone()) {
-        let account = scene.knowledge.realms.complete(account);
+        let account = scene.knowledge.complete(account);
         return (Some(account), Known::Ntlm);
     }
     if let Some(actor) = activity.actor.as_ref().filter(|actor| actor.authenticated) {

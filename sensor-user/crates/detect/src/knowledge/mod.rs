@@ -5,6 +5,7 @@
 //! a finding that is certain is never silenced by it.
 
 pub(crate) mod controllers;
+mod domains;
 mod hosts;
 mod realms;
 mod requests;
@@ -18,6 +19,7 @@ use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use controllers::{Controllers, Standing};
+pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
@@ -35,6 +37,7 @@ pub(crate) struct Knowledge {
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
     pub(crate) realms: Realms,
+    pub(crate) domains: Domains,
     pub(crate) requests: Requests,
     pub(crate) watch: Watch,
 }
@@ -52,6 +55,8 @@ impl Knowledge {
         self.tickets.learn(activity, now);
         self.hosts.learn(activity, &self.tickets, now);
         self.realms.learn(activity, now);
+        self.domains
+            .learn(activity, |dns| self.realms.knows(dns), now);
         self.requests.learn(activity, now)
     }
 
@@ -65,6 +70,7 @@ impl Knowledge {
     pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("tickets", self.tickets.stats());
         into.insert("realms", self.realms.stats());
+        into.insert("netbios-domains", self.domains.stats());
         into.insert("requests", self.requests.stats());
         into.extend(self.hosts.stats());
         into.extend(self.controllers.stats());
@@ -82,6 +88,15 @@ impl Knowledge {
             _ => activity.credentials.as_ref()?.ticket.as_ref()?,
         };
         self.tickets.get(presented)?.owner.as_ref()
+    }
+
+    /// The account with its whole realm, where what NTLM calls it leaves no doubt.
+    pub(crate) fn complete(&self, account: Account) -> Account {
+        let account = self.realms.complete(account);
+        match self.domains.dns(account.realm()) {
+            Some(dns) => Account::new(account.name(), dns),
+            None => account,
+        }
     }
 
     /// The one account that logged on from `ip` in the last hour; `None` if several did.

@@ -33,8 +33,13 @@ impl Realms {
         }
     }
 
+    /// Whether tickets of this realm were seen, whatever the case.
+    pub(super) fn knows(&self, realm: &str) -> bool {
+        self.0.keys().any(|known| known.eq_ignore_ascii_case(realm))
+    }
+
     /// The account with its whole realm, if exactly one realm seen completes it.
-    pub(crate) fn complete(&self, account: Account) -> Account {
+    pub(super) fn complete(&self, account: Account) -> Account {
         if account.realm().contains('.') {
             return account;
         }
