@@ -34,6 +34,8 @@ pub struct Limits {
     /// Answers of endpoint mappers remembered, to name the interface of connections whose bind was
     /// not seen.
     pub max_mapped_endpoints: usize,
+    /// Keys that clients agreed on with DNS servers remembered, to name who signs an update.
+    pub max_keys: usize,
     /// How long a request waits for its answer.
     pub answer_wait: Duration,
     /// How long a TCP stream waits for a missing segment.
@@ -60,6 +62,7 @@ impl Default for Limits {
             max_pending: 128,
             max_contexts: 64,
             max_mapped_endpoints: 4096,
+            max_keys: 4096,
             answer_wait: Duration::from_secs(10),
             segment_wait: Duration::from_secs(2),
             fragment_wait: Duration::from_secs(30),

@@ -76,6 +76,8 @@ pub enum Drop {
     PendingEvicted,
     /// A DCE/RPC context that found no room.
     ContextRefused,
+    /// A key agreed on with a DNS server that made room for others.
+    KeyEvicted,
 }
 
 impl Stats {
@@ -175,7 +177,7 @@ impl Protocol {
 
 impl Drop {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotIp,
         Self::BadIp,
         Self::BadTransport,
@@ -189,6 +191,7 @@ impl Drop {
         Self::LongMessage,
         Self::PendingEvicted,
         Self::ContextRefused,
+        Self::KeyEvicted,
     ];
 
     /// The name in `--stats`, metrics and health.
@@ -207,6 +210,7 @@ impl Drop {
             Self::LongMessage => "long-message",
             Self::PendingEvicted => "pending-evicted",
             Self::ContextRefused => "context-refused",
+            Self::KeyEvicted => "key-evicted",
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dns::DnsExchange;
 use crate::http::HttpLogon;
+use crate::inventory::Sighting;
 use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ldap::LdapOperation;
 use crate::ntlm::NtlmLogon;
@@ -67,6 +69,10 @@ pub enum Kind {
     Endpoint(EndpointMapped),
     /// LDAP: an operation.
     Ldap(Box<LdapOperation>),
+    /// DNS, mDNS, LLMNR: a name looked up, a zone changed or transferred.
+    Dns(Box<DnsExchange>),
+    /// A computer was recognised at an address.
+    Sighting(Sighting),
 }
 
 impl fmt::Display for Kind {
@@ -82,6 +88,8 @@ impl fmt::Display for Kind {
             Self::Rpc(call) => call.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
             Self::Ldap(operation) => operation.fmt(f),
+            Self::Dns(exchange) => exchange.fmt(f),
+            Self::Sighting(sighting) => sighting.fmt(f),
         }
     }
 }

@@ -90,6 +90,8 @@ pub enum Carrier {
     Ldap,
     /// In an `Authorization` header (RFC 4559).
     Http,
+    /// In a TKEY record (RFC 3645).
+    Dns,
 }
 
 impl Carrier {
@@ -101,6 +103,7 @@ impl Carrier {
             Self::Smb => "smb",
             Self::Ldap => "ldap",
             Self::Http => "http",
+            Self::Dns => "dns",
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::flow::stream::{Direction, Segment};
 use crate::flow::{FlowKey, Side};
 use crate::limits::Limits;
 use crate::protocol::dcerpc::Endpoints;
+use crate::protocol::dns;
 use crate::protocol::{Context, DatagramProtocol, Reading, Session};
 use crate::stats::Stats;
 
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) stats: Stats,
     pub(super) endpoints: Endpoints,
+    pub(super) keys: dns::Keys,
     /// The next free number among the activities of the packet at hand.
     pub(super) sub: u32,
 }
@@ -54,6 +56,7 @@ impl Shared {
             limits,
             stats: Stats::default(),
             endpoints: Endpoints::new(),
+            keys: dns::Keys::new(),
             sub: 0,
         }
     }
@@ -70,6 +73,7 @@ impl Shared {
             limits: &self.limits,
             stats: &mut self.stats,
             endpoints: &mut self.endpoints,
+            keys: &mut self.keys,
             out,
             flow: key,
             opener: None,

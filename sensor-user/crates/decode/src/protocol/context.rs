@@ -7,6 +7,7 @@ use goshawk_model::{
 };
 
 use super::dcerpc::Endpoints;
+use super::dns;
 use crate::decoder::Decoded;
 use crate::flow::{FlowKey, Side};
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ pub(crate) struct Context<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) stats: &'a mut Stats,
     pub(crate) endpoints: &'a mut Endpoints,
+    pub(crate) keys: &'a mut dns::Keys,
     pub(crate) out: &'a mut Vec<Decoded>,
     pub(crate) flow: FlowKey,
     /// The side that opened the connection, where its SYN was seen.

@@ -3,6 +3,7 @@
 mod context;
 mod conversation;
 pub(crate) mod dcerpc;
+pub(crate) mod dns;
 mod http;
 pub(crate) mod kerberos;
 mod ldap;

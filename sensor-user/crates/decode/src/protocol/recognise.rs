@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, http, kerberos, ldap};
+use super::{dcerpc, dns, http, kerberos, ldap};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -31,6 +31,7 @@ const STREAMS: &[(Telling, Opening)] = &[
         Box::<kerberos::Conversation>::default()
     }),
     (ldap::tells_stream, || Box::<ldap::Connection>::default()),
+    (dns::tells_stream, || Box::<dns::Conversation>::default()),
 ];
 
 /// The protocols over UDP, in the same order. A datagram is there as a whole, so none of them
@@ -40,6 +41,7 @@ const DATAGRAMS: &[(Telling, Opening)] = &[
         Box::<kerberos::Conversation>::default()
     }),
     (ldap::tells_datagram, || Box::<ldap::Connection>::default()),
+    (dns::tells_datagram, || Box::<dns::Conversation>::default()),
 ];
 
 /// One of the protocols over UDP.

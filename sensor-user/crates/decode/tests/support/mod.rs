@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod dns;
 pub(crate) mod messages;
 pub(crate) mod story;
 pub(crate) mod wire;

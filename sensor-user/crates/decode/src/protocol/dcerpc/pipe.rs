@@ -159,6 +159,7 @@ mod tests {
     use crate::decoder::Decoded;
     use crate::flow::FlowKey;
     use crate::limits::Limits;
+    use crate::protocol::dns::Keys;
     use crate::stats::Stats;
 
     /// A pipe, and all that surrounds it.
@@ -186,6 +187,7 @@ mod tests {
                 limits: &Limits::default(),
                 stats: &mut self.stats,
                 endpoints: &mut Endpoints::new(),
+                keys: &mut Keys::new(),
                 out: &mut self.out,
                 flow,
                 opener: None,
