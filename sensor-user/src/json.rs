@@ -29,20 +29,34 @@ impl<'a> From<&'a Alert> for AlertLine<'a> {
 /// An activity as a line. What it was stands under `activity`, since `kind` tells lines apart.
 #[derive(Serialize)]
 pub struct ActivityLine<'a> {
+    /// `activity`.
     kind: &'static str,
+    /// The same in every run over the same packets.
     id: ActivityId,
+    /// When the packet that completed it was captured.
     time: Timestamp,
+    /// The sensor that saw it.
     sensor: &'a str,
+    /// What it travelled on.
     transport: Transport,
+    /// The side that asked.
     from: SocketAddr,
+    /// The side that answered.
     to: SocketAddr,
+    /// Who did it, where the wire tells.
     actor: Option<&'a Actor>,
+    /// What the connection it was done on authenticated with.
     #[serde(skip_serializing_if = "Option::is_none")]
     credentials: Option<&'a Credentials>,
+    /// The machine that asked.
     client: &'a Host,
+    /// The machine that was asked.
     server: &'a Host,
+    /// How it ended.
     outcome: Outcome,
+    /// How sure the decoder is of what it read.
     confidence: Confidence,
+    /// What it was.
     activity: &'a Kind,
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::step;
+use crate::{docs, step};
 
 /// Options of `lint`.
 #[derive(clap::Args)]
@@ -14,6 +14,7 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     let mut fuzz = step::cargo();
     fuzz.args(["fmt", "--check", "--manifest-path", "tests/fuzz/Cargo.toml"]);
     step::quiet("rustfmt of the fuzz targets", &mut fuzz)?;
+    docs::run(&docs::Options { check: true })?;
     let mut clippy = step::cargo();
     clippy.args([
         "clippy",

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod debian;
 mod demo;
+mod docs;
 mod ebpf;
 mod fuzz;
 mod install;
@@ -45,6 +46,8 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// Measure what the README's numbers say.
     Bench(bench::Options),
+    /// Make the pages that are made from the source.
+    Docs(docs::Options),
     /// Check format, lints, and what we depend on.
     Lint(lint::Options),
     /// Install binaries, units and example configuration on this machine.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Lab(options) => lab::run(options),
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Docs(options) => docs::run(&options),
         Verb::Lint(options) => lint::run(&options),
         Verb::Install(options) => install::run(&options),
     };
