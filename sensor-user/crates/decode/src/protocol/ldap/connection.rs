@@ -163,6 +163,11 @@ impl Conversation for Connection {
 impl Connection {
     /// Reads one unit of the stream: its first byte says which kind it is.
     fn step(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Step {
+        let (text, done) = self.inside_of(side).go_on(bytes);
+        if done > 0 {
+            self.signed(side, [text, &[]], cx);
+            return Step::Done(done);
+        }
         match bytes.first() {
             Some(0) => self.buffer(side, bytes, cx),
             Some(20..=23) => self.record(side, bytes, cx),
@@ -221,25 +226,41 @@ impl Connection {
             self.seal(side, cx);
             return Step::Done(length);
         }
-        if length > cx.limits.max_message {
-            cx.stats.drop(Drop::LongMessage);
-            self.inside_of(side).lose();
+        let Some(layout) = layer::layout(bytes, length) else {
+            cx.stats.message(Protocol::Ldap, false);
             return Step::Done(length);
+        };
+        if length > cx.limits.max_message {
+            if !layout.rotated.is_empty() {
+                cx.stats.drop(Drop::LongMessage);
+                self.inside_of(side).lose();
+                return Step::Done(length);
+            }
+            self.inside_of(side).begin(&layout, length);
+            return Step::Done(layout.text.start);
         }
-        let Some(buffer) = bytes.get(..length) else {
+        let (Some(text), Some(rotated)) = (bytes.get(layout.text), bytes.get(layout.rotated))
+        else {
             return Step::Need(length, length);
         };
+        self.signed(side, [text, rotated], cx);
+        Step::Done(length)
+    }
+
+    /// Text that was signed.
+    fn signed(&mut self, side: Side, text: [&[u8]; 2], cx: &mut Context<'_>) {
         let mut inside = std::mem::take(self.inside_of(side));
-        let understood = layer::unwrap(buffer).is_some_and(|pieces| {
-            inside.take(pieces, cx.limits.max_message, |head, bytes| {
+        let understood = inside.take(text, |head, bytes| {
+            let enough = bytes.len() >= self.enough(side, head, cx.limits.max_message);
+            if enough {
                 self.message(side, head, bytes, Protection::Signed, cx);
-            })
+            }
+            enough
         });
         if !understood {
             cx.stats.message(Protocol::Ldap, false);
         }
         *self.inside_of(side) = inside;
-        Step::Done(length)
     }
 
     /// The connection is sealed from here on: told once.

@@ -1,6 +1,8 @@
 //! Security layers: after a SASL bind that agreed on one, each side sends buffers with a length in
 //! front (RFC 4422 3.7), each a token of the mechanism. What is only signed is there to read.
 
+use std::ops::Range;
+
 use super::message::{self, Head, Start};
 use crate::der;
 use crate::protocol::Verdict;
@@ -13,6 +15,8 @@ pub(super) const TELLING: usize = 80;
 
 /// `TOK_ID` of a Wrap token (RFC 4121 4.2.6.2).
 const WRAP: [u8; 2] = [5, 4];
+/// Length of its header.
+const WRAP_HEADER: usize = 16;
 /// Flag `Sealed` of one.
 const SEALED: u8 = 2;
 /// `TOK_ID` of a Wrap token (RFC 1964 1.2.2), and no sealing algorithm.
@@ -65,22 +69,43 @@ pub(super) fn is_signed(head: &[u8], before: bool) -> bool {
     }
 }
 
-/// Takes the wrapping off a whole buffer that is only signed.
-pub(super) fn unwrap(buffer: &[u8]) -> Option<[&[u8]; 2]> {
+/// Where the text lies of a buffer that is only signed: the text, and what of its end was rotated to
+/// the front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) text: Range<usize>,
+    pub(super) rotated: Range<usize>,
+}
+
+/// The layout of a buffer of this length, of which `buffer` has [`TELLING`] bytes at least.
+pub(super) fn layout(buffer: &[u8], length: usize) -> Option<Layout> {
     let token = buffer.get(MARK..)?;
+    let contiguous = |start: usize, end: usize| {
+        (start <= end).then_some(Layout {
+            text: start..end,
+            rotated: 0..0,
+        })
+    };
     if token.starts_with(&WRAP) {
-        return wrap(token);
+        return wrap(token, length);
     }
     if token.starts_with(&NTLM_SIGNATURE) {
-        return Some([token.get(16..)?, &[]]);
+        return contiguous(MARK + 16, length);
     }
     if token.first() == Some(&0x60) {
         let (behind, _) = old_wrap(token)?;
-        return old_content(behind).map(|content| [content, &[]]);
+        // RFC 1964 1.2.2.1, RFC 4757 7.3: filler, SND_SEQ, an 8-byte SGN_CKSUM, a confounder, then
+        // the text and a padding whose bytes say how long it is: one with RC4.
+        let start = buffer.len() - behind.len() + 2 + 8 + 8 + 8;
+        let padding = length
+            .checked_sub(1)
+            .and_then(|last| buffer.get(last))
+            .copied()
+            .unwrap_or(1);
+        return contiguous(start, length.checked_sub(padding.into())?);
     }
     // The message comes first, and what proves it behind.
-    let content = token.get(..token.len().checked_sub(DIGEST_TRAILER)?)?;
-    Some([content, &[]])
+    contiguous(MARK, length.checked_sub(DIGEST_TRAILER)?)
 }
 
 fn starts_message(bytes: &[u8]) -> bool {
@@ -88,19 +113,19 @@ fn starts_message(bytes: &[u8]) -> bool {
 }
 
 /// RFC 4121 4.2.4: the text and, `EC` bytes long, its checksum, both rotated right by `RRC`.
-fn wrap(token: &[u8]) -> Option<[&[u8]; 2]> {
+fn wrap(token: &[u8], length: usize) -> Option<Layout> {
     let mut wire = Wire::new(token, Order::Big);
     wire.take(4)?;
     let (checksum, rotation) = (usize::from(wire.u16()?), usize::from(wire.u16()?));
-    // SND_SEQ
-    wire.take(8)?;
-    let rotated = wire.rest();
-    let text = rotated.len().checked_sub(checksum)?;
-    let rotation = rotation.checked_rem(rotated.len())?;
-    let (end, start) = rotated.split_at_checked(rotation)?;
-    Some(match start.get(..text) {
-        Some(text) => [text, &[]],
-        None => [start, end.get(..text - start.len())?],
+    let body = MARK + WRAP_HEADER;
+    let whole = length.checked_sub(body)?;
+    let text = whole.checked_sub(checksum)?;
+    let rotation = rotation.checked_rem(whole)?;
+    let start = body + rotation;
+    let at_end = text.min(whole - rotation);
+    Some(Layout {
+        text: start..start + at_end,
+        rotated: body..body + (text - at_end),
     })
 }
 
@@ -116,25 +141,41 @@ fn old_wrap(token: &[u8]) -> Option<(&[u8], bool)> {
     Some((behind, *sealing != NOT_SEALED))
 }
 
-/// RFC 1964 1.2.2.1, RFC 4757 7.3: filler, SND_SEQ, an 8-byte SGN_CKSUM, a confounder, then the
-/// text and a padding whose bytes say how long it is.
-fn old_content(behind: &[u8]) -> Option<&[u8]> {
-    let padded = behind.get(2 + 8 + 8 + 8..)?;
-    let padding = usize::from(*padded.last()?);
-    padded.get(..padded.len().checked_sub(padding)?)
-}
-
 /// What one side has sent inside its buffers, of a message that is not complete.
 #[derive(Debug, Default)]
 pub(super) struct Inside {
     partial: Vec<u8>,
     /// Bytes of a message that nobody wants.
     skip: usize,
+    /// Bytes still to come of the text of a buffer that is too long to be held, and of what is
+    /// behind it.
+    text: usize,
+    trailer: usize,
 }
 
 impl Inside {
     pub(super) fn held(&self) -> usize {
         self.partial.len()
+    }
+
+    /// A buffer has begun that is read as it comes.
+    pub(super) fn begin(&mut self, layout: &Layout, length: usize) {
+        self.text = layout.text.len();
+        self.trailer = length.saturating_sub(layout.text.end);
+    }
+
+    /// Takes from `bytes` what belongs to such a buffer: its text, and the number of bytes to be
+    /// skipped together with what is behind it.
+    pub(super) fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], usize) {
+        let (text, behind) = bytes.split_at(self.text.min(bytes.len()));
+        self.text -= text.len();
+        let trailer = if self.text == 0 {
+            self.trailer.min(behind.len())
+        } else {
+            0
+        };
+        self.trailer -= trailer;
+        (text, text.len() + trailer)
     }
 
     /// Something was lost.
@@ -143,20 +184,19 @@ impl Inside {
     }
 
     /// Takes what a buffer held, and hands on each message: its head, and as much of it as is
-    /// there. One longer than `max` is handed on when it begins. `false` if there is no message
-    /// where one should be.
+    /// there, until that is enough for `message`. `false` if there is no message where one should
+    /// be.
     pub(super) fn take(
         &mut self,
         pieces: [&[u8]; 2],
-        max: usize,
-        mut message: impl FnMut(&Head, &[u8]),
+        mut message: impl FnMut(&Head, &[u8]) -> bool,
     ) -> bool {
         let [first, second] = pieces;
         if self.partial.is_empty() && second.is_empty() {
             let skipped = self.skip.min(first.len());
             self.skip -= skipped;
             let bytes = first.get(skipped..).unwrap_or_default();
-            let (taken, found) = read(bytes, max, &mut message);
+            let (taken, found) = read(bytes, &mut message);
             self.keep(bytes, taken);
             return found;
         }
@@ -166,7 +206,7 @@ impl Inside {
             self.skip -= skipped;
             bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
         }
-        let (taken, found) = read(&bytes, max, &mut message);
+        let (taken, found) = read(&bytes, &mut message);
         self.keep(&bytes, taken);
         found
     }
@@ -180,19 +220,17 @@ impl Inside {
 }
 
 /// Reads messages; how many bytes are done with, and whether all of them were messages.
-fn read(bytes: &[u8], max: usize, message: &mut impl FnMut(&Head, &[u8])) -> (usize, bool) {
+fn read(bytes: &[u8], message: &mut impl FnMut(&Head, &[u8]) -> bool) -> (usize, bool) {
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         match message::start(rest) {
-            Start::Message(head) if head.length <= rest.len() => {
-                message(&head, rest.get(..head.length).unwrap_or_default());
+            Start::Message(head) => {
+                if !message(&head, rest.get(..head.length).unwrap_or(rest)) {
+                    break;
+                }
                 at += head.length;
             }
-            Start::Message(head) if head.length > max => {
-                message(&head, rest);
-                at += head.length;
-            }
-            Start::Message(_) | Start::Need(_) => break,
+            Start::Need(_) => break,
             Start::Nothing => return (bytes.len(), false),
         }
     }
@@ -211,8 +249,9 @@ mod tests {
         [&(token.len() as u32).to_be_bytes(), token].concat()
     }
 
-    fn joined(buffer: &[u8]) -> Vec<u8> {
-        unwrap(buffer).unwrap().concat()
+    fn text(buffer: &[u8]) -> Vec<u8> {
+        let layout = layout(buffer, buffer.len()).unwrap();
+        [&buffer[layout.text], &buffer[layout.rotated]].concat()
     }
 
     #[test]
@@ -244,7 +283,7 @@ mod tests {
             digest,
         ] {
             assert!(is_signed(&buffer, false), "{buffer:x?}");
-            assert_eq!(joined(&buffer), UNBIND, "{buffer:x?}");
+            assert_eq!(text(&buffer), UNBIND, "{buffer:x?}");
         }
         for buffer in [wrap(12), old, ntlm] {
             assert_eq!(tells(&buffer), Verdict::Yes, "{buffer:x?}");
@@ -267,8 +306,10 @@ mod tests {
         let mut seen = Vec::new();
         let stream = UNBIND.repeat(3);
         for piece in stream.chunks(4) {
-            assert!(inside.take([piece, &[]], 1000, |head, bytes| {
-                seen.push((head.length, bytes.len()));
+            assert!(inside.take([piece, &[]], |head, bytes| {
+                let whole = head.length == bytes.len();
+                seen.extend(whole.then_some((head.length, bytes.len())));
+                whole
             }));
         }
         assert_eq!(seen, [(7, 7); 3]);
@@ -286,16 +327,34 @@ mod tests {
         .concat();
         let stream = [long, UNBIND.to_vec()].concat();
         for piece in stream.chunks(60) {
-            inside.take(
-                [&piece[..20.min(piece.len())], &piece[20.min(piece.len())..]],
-                100,
-                |head, bytes| {
-                    seen.push((head.length, bytes.len()));
-                },
-            );
+            let (first, second) = piece.split_at(20.min(piece.len()));
+            inside.take([first, second], |head, bytes| {
+                let enough = bytes.len() >= head.length.min(100);
+                seen.extend(enough.then_some((head.length, bytes.len())));
+                enough
+            });
             assert!(inside.held() <= 100);
         }
-        assert_eq!(seen, [(263, 60), (7, 7)]);
+        assert_eq!(seen, [(263, 120), (7, 7)]);
+    }
+
+    #[test]
+    fn a_long_buffer_is_read_as_it_comes() {
+        let mut inside = Inside::default();
+        let layout = Layout {
+            text: 20..34,
+            rotated: 0..0,
+        };
+        inside.begin(&layout, 40);
+        let stream = [&UNBIND.repeat(2)[..], &[0xcc; 6], &[1, 2]].concat();
+        let (mut at, mut seen) = (0, Vec::new());
+        while at < 20 {
+            let (text, done) = inside.go_on(&stream[at..stream.len().min(at + 5)]);
+            seen.extend(text);
+            at += done;
+        }
+        assert_eq!((seen, at), (UNBIND.repeat(2), 20));
+        assert_eq!(inside.go_on(&[1, 2]), (&[][..], 0));
     }
 
     proptest! {
@@ -307,8 +366,9 @@ mod tests {
             let start: &[u8] = [&[5, 4][..], &[0x60], &NTLM_SIGNATURE, &[]][kind];
             let buffer = buffer(&[start, &bytes].concat());
             is_signed(&buffer, false);
-            if let Some(pieces) = unwrap(&buffer) {
-                Inside::default().take(pieces, 50, |_, _| {});
+            if let Some(layout) = layout(&buffer, buffer.len()) {
+                let pieces = [&buffer[layout.text], &buffer[layout.rotated]];
+                Inside::default().take(pieces, |_, bytes| bytes.len() > 20);
             }
         }
     }
