@@ -270,6 +270,8 @@ impl Net {
                 auth_type: 9,
                 level: 6,
             }),
+            arguments: None,
+            status: None,
             fault,
             request_bytes: 500,
             response_bytes: if outcome == Outcome::Success {

@@ -8,11 +8,13 @@ use goshawk_model::rpc::{EPM, EndpointMapped, RpcAuth, RpcTransport};
 use goshawk_model::{Credentials, Kind, Outcome, Status, Timestamp};
 
 use super::call::{Call, End, Target};
-use super::epm;
 use super::interfaces;
+use super::ndr::{Ndr, Syntax};
+use super::payload::{self, MAX_STUB, Payload};
 use super::pdu::{Pdu, ptype};
 use super::presentation::Presentations;
 use super::security::SecurityContexts;
+use super::stub::{self, Handles};
 use crate::flow::Side;
 use crate::protocol::security::Ending;
 use crate::protocol::{Context, Draft, Moment};
@@ -20,10 +22,8 @@ use crate::stats::{Drop, Protocol};
 
 /// The well-known port of the endpoint mapper ([MS-RPCE] 2.1.1.1).
 const EPM_PORT: u16 = 135;
-/// Stub of an endpoint mapper's answer that is put together, bytes.
-const MAX_STUB: usize = 64 << 10;
-/// `RPC_C_AUTHN_LEVEL_PKT_PRIVACY`: the stub is sealed ([MS-RPCE] 2.2.1.1.8).
-const LEVEL_PRIVACY: u8 = 6;
+/// Bytes of all stubs of one association that are put together.
+const MAX_STUBS: usize = 4 * MAX_STUB;
 
 /// The state of one association, whatever carries it.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) struct Association {
     session: Option<Arc<Credentials>>,
     presentations: Presentations,
     security: SecurityContexts,
+    handles: Handles,
     calls: VecDeque<Call>,
 }
 
@@ -44,6 +45,7 @@ impl Association {
             session,
             presentations: Presentations::default(),
             security: SecurityContexts::default(),
+            handles: Handles::default(),
             calls: VecDeque::new(),
         }
     }
@@ -80,12 +82,14 @@ impl Association {
             _ => None,
         };
         cx.stats.message(Protocol::Dcerpc, understood.is_some());
+        if payload::is_sealed(pdu) && matches!(pdu.header.ptype, ptype::REQUEST | ptype::RESPONSE) {
+            cx.stats.sealed(Protocol::Dcerpc);
+        }
     }
 
     /// Bytes held of what is not complete.
     pub(super) fn held(&self) -> usize {
-        let stubs = self.calls.iter().filter_map(|call| call.stub.as_ref());
-        self.security.held() + stubs.map(Vec::len).sum::<usize>()
+        self.security.held() + self.stubs()
     }
 
     /// When the next thing will have waited long enough.
@@ -106,6 +110,17 @@ impl Association {
                 ..call.moment
             };
             self.end(call, End::Unseen, moment, cx);
+        }
+    }
+
+    /// Something that `side` sent was lost: of what is under way, a fragment may be missing.
+    pub(super) fn lost(&mut self, side: Side) {
+        for call in &mut self.calls {
+            if call.client == side {
+                call.request.tear();
+            } else {
+                call.response.tear();
+            }
         }
     }
 
@@ -146,13 +161,13 @@ impl Association {
 
     fn request(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
         let request = pdu.request()?;
-        let length = u32::try_from(pdu.stub_length()).ok()?;
+        let room = self.room();
         let deadline = cx.time + cx.limits.answer_wait;
         let known = self.position(pdu);
         if !pdu.header.is_first() {
             // The rest of a request whose beginning was lost tells nothing.
             if let Some(call) = known.and_then(|index| self.calls.get_mut(index)) {
-                call.request_bytes = call.request_bytes.saturating_add(length);
+                call.request.add(pdu, request.stub, room);
                 call.deadline = deadline;
             }
             return Some(());
@@ -170,14 +185,16 @@ impl Association {
             self.end(call, End::Unseen, moment, cx);
         }
         let target = self.target(pdu.client, request.context, cx);
-        let reads_stub = request.opnum == epm::EPT_MAP
-            && matches!(
-                target,
-                Target::Bound { interface: EPM, .. } | Target::Guessed(EPM)
-            );
-        let index = self.security.find(pdu.verifier.as_ref());
+        let reader = match target {
+            Target::Bound { interface, .. } => stub::reader(interface, request.opnum),
+            // What is said at the mapper's own port is read without its bind too.
+            Target::Guessed(EPM) => stub::reader(EPM, request.opnum),
+            Target::Guessed(_) | Target::Unknown => None,
+        };
+        let security = self.security.find(pdu.verifier.as_ref());
         let level = pdu.verifier.map(|verifier| verifier.level);
-        self.calls.push_back(Call {
+        let order = pdu.header.order;
+        let mut call = Call {
             moment: cx.moment(),
             deadline,
             client: pdu.client,
@@ -185,12 +202,15 @@ impl Association {
             target,
             opnum: request.opnum,
             object: request.object,
-            security: index.map(|index| (index, level)),
-            request_bytes: length,
-            response_bytes: 0,
+            security: security.map(|index| (index, level)),
+            orders: (order, order),
+            request: Payload::new(reader.is_some()),
+            response: Payload::new(reader.is_some()),
             answered: false,
-            stub: reads_stub.then(Vec::new),
-        });
+            reader,
+        };
+        call.request.add(pdu, request.stub, room);
+        self.calls.push_back(call);
         Some(())
     }
 
@@ -216,38 +236,32 @@ impl Association {
 
     fn response(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
         let stub = pdu.response()?;
-        let sealed = pdu
-            .verifier
-            .is_some_and(|verifier| verifier.level == LEVEL_PRIVACY);
+        let room = self.room();
         let Some(index) = self.position(pdu) else {
             // The request was not seen. Towers speak for themselves.
             let at_mapper = cx.flow.end(pdu.client.other()).port() == EPM_PORT;
-            if at_mapper && pdu.header.is_first() && !sealed {
-                emit_mapped(pdu, stub, false, cx);
+            if at_mapper && pdu.header.is_first() && !payload::is_sealed(pdu) {
+                let (order, ndr64) = (pdu.header.order, false);
+                tell_mapped(pdu.client, Ndr::new(stub, Syntax { order, ndr64 }), cx);
             }
             return Some(());
         };
         let call = self.calls.get_mut(index)?;
         call.answered = true;
-        call.response_bytes += pdu.stub_length() as u64;
+        call.orders.1 = pdu.header.order;
+        call.response.add(pdu, stub, room);
         call.deadline = cx.time + cx.limits.answer_wait;
-        if sealed {
-            call.stub = None;
-        }
-        if let Some(whole) = &mut call.stub {
-            let room = MAX_STUB.saturating_sub(whole.len());
-            whole.extend_from_slice(stub.get(..room).unwrap_or(stub));
-        }
         if !pdu.header.is_last() {
             return Some(());
         }
-        let mut call = self.calls.remove(index)?;
+        let call = self.calls.remove(index)?;
         if let Some((index, _)) = call.security {
             self.security.prove(index, cx);
         }
-        if let Some(stub) = call.stub.take() {
-            let ndr64 = matches!(call.target, Target::Bound { ndr64: true, .. });
-            emit_mapped(pdu, &stub, ndr64, cx);
+        if (call.target.interface(), call.opnum) == (Some(EPM), stub::EPT_MAP)
+            && let Some(answer) = call.answer()
+        {
+            tell_mapped(call.client, answer, cx);
         }
         let moment = cx.moment();
         self.end(call, End::Answered, moment, cx);
@@ -267,6 +281,16 @@ impl Association {
         Some(())
     }
 
+    /// Bytes of stubs that are held.
+    fn stubs(&self) -> usize {
+        self.calls.iter().map(Call::held).sum()
+    }
+
+    /// Bytes of stubs that may still be held.
+    fn room(&self) -> usize {
+        MAX_STUBS.saturating_sub(self.stubs())
+    }
+
     /// The call under way that a PDU belongs to.
     fn position(&self, pdu: &Pdu<'_>) -> Option<usize> {
         self.calls
@@ -282,7 +306,8 @@ impl Association {
             let level = level.unwrap_or(auth.level);
             Some((RpcAuth { level, ..auth }, credentials))
         });
-        let draft = call.ended(end, self.transport.clone(), security.map(|(auth, _)| auth));
+        let (transport, auth) = (self.transport.clone(), security.map(|(auth, _)| auth));
+        let draft = call.ended(end, transport, auth, &mut self.handles);
         let credentials = security.map(|(_, credentials)| credentials);
         let draft = match credentials.or(self.session.as_ref()) {
             Some(credentials) => draft.by(credentials),
@@ -293,10 +318,9 @@ impl Association {
 }
 
 /// Emits what an endpoint mapper's answer tells, and remembers it.
-fn emit_mapped(pdu: &Pdu<'_>, stub: &[u8], ndr64: bool, cx: &mut Context<'_>) {
-    let client = pdu.client;
+fn tell_mapped(client: Side, answer: Ndr<'_>, cx: &mut Context<'_>) {
     let (asker, server) = (cx.flow.end(client).ip(), cx.flow.end(client.other()).ip());
-    for (interface, endpoint) in epm::mapped(stub, pdu.header.order, ndr64, server) {
+    for (interface, endpoint) in stub::tcp_endpoints(answer, server) {
         let room = cx.limits.max_mapped_endpoints;
         cx.endpoints.learn(asker, endpoint, interface, room);
         let kind = Kind::Endpoint(EndpointMapped {

@@ -67,6 +67,10 @@ impl crate::protocol::Conversation for Conversation {
         }
     }
 
+    fn lost(&mut self, side: Side) {
+        self.0.lost(side);
+    }
+
     fn held(&self) -> usize {
         self.0.held()
     }

@@ -4,14 +4,16 @@ mod association;
 mod call;
 mod conversation;
 mod endpoints;
-mod epm;
 mod interfaces;
+mod ndr;
+mod payload;
 mod pdu;
 #[expect(dead_code, reason = "SMB, which carries pipes, is not read yet")]
 mod pipe;
 mod presentation;
 mod secure_channel;
 mod security;
+mod stub;
 
 pub(crate) use conversation::Conversation;
 pub(crate) use endpoints::Endpoints;

@@ -162,9 +162,13 @@ impl<'a> Pdu<'a> {
             .saturating_sub(self.header.trailer_length() + padding)
     }
 
+    /// Whether this is a request, or a fragment of one.
+    pub(super) fn is_request(&self) -> bool {
+        self.header.ptype == ptype::REQUEST
+    }
+
     fn object_length(&self) -> usize {
-        let has_object =
-            self.header.ptype == ptype::REQUEST && self.header.flags & OBJECT_UUID != 0;
+        let has_object = self.is_request() && self.header.flags & OBJECT_UUID != 0;
         if has_object { 16 } else { 0 }
     }
 }

@@ -71,6 +71,7 @@ impl Pipe {
             Side::Low => self.low = Inbox::default(),
             Side::High => self.high = Inbox::default(),
         }
+        self.association.lost(side);
     }
 
     /// Bytes held.

@@ -84,7 +84,7 @@ mod tests {
             (DRSUAPI, drsuapi::DRS_BIND, "IDL_DRSBind"),
             (DRSUAPI, drsuapi::DRS_GET_NC_CHANGES, "IDL_DRSGetNCChanges"),
             (DRSUAPI, drsuapi::DRS_CRACK_NAMES, "IDL_DRSCrackNames"),
-            (EPM, super::super::epm::EPT_MAP, "ept_map"),
+            (EPM, super::super::stub::EPT_MAP, "ept_map"),
         ] {
             let operation = Interface::of(uuid).and_then(|known| known.operation(opnum));
             assert_eq!(operation, Some(name));
