@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub(crate) mod dns;
+pub(crate) mod http;
 pub(crate) mod messages;
+pub(crate) mod ntlm;
 pub(crate) mod story;
 pub(crate) mod wire;
 

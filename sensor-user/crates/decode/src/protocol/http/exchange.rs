@@ -109,13 +109,11 @@ impl Exchanges {
     /// The client asks.
     pub(super) fn request(&mut self, client: Side, request: &Request<'_>, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.doubtful) {
-            self.close_open(cx);
+            self.give_up(0, cx);
         }
-        if self.open.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.open.pop_front()
-        {
+        if self.open.len() >= cx.limits.max_pending {
             cx.stats.drop(Drop::PendingEvicted);
-            self.unanswered(oldest, cx);
+            self.give_up(cx.limits.max_pending.saturating_sub(1), cx);
         }
         let headers = &request.headers;
         if headers.sealed {
@@ -172,6 +170,10 @@ impl Exchanges {
         if let Some(token) = response.headers.authorization.and_then(|it| it.token()) {
             self.handshake().server(client, &token, cx);
         }
+        if std::mem::take(&mut self.doubtful) {
+            // Few clients ask before they have been answered, so it is the last one's.
+            self.give_up(1, cx);
+        }
         let Some(exchange) = self.open.pop_front() else {
             return Asked::Other;
         };
@@ -218,14 +220,17 @@ impl Exchanges {
 
     /// Ends everything now: nothing more will come.
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
-        self.close_open(cx);
+        self.give_up(0, cx);
         if let Some(handshake) = &mut self.handshake {
             handshake.close(cx);
         }
     }
 
-    fn close_open(&mut self, cx: &mut Context<'_>) {
-        while let Some(exchange) = self.open.pop_front() {
+    /// Ends the open requests without an answer, but for the last `but`.
+    fn give_up(&mut self, but: usize, cx: &mut Context<'_>) {
+        while self.open.len() > but
+            && let Some(exchange) = self.open.pop_front()
+        {
             self.unanswered(exchange, cx);
         }
     }
