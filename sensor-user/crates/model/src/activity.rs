@@ -13,6 +13,7 @@ use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ldap::LdapOperation;
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
+use crate::sntp::SntpExchange;
 use crate::{Account, Credentials, Digest, Timestamp};
 
 /// One thing somebody did: a logon attempt, a ticket request, an RPC call.
@@ -71,6 +72,8 @@ pub enum Kind {
     Ldap(Box<LdapOperation>),
     /// DNS, mDNS, LLMNR: a name looked up, a zone changed or transferred.
     Dns(Box<DnsExchange>),
+    /// Time asked for, signed with an account's key.
+    Sntp(SntpExchange),
     /// A computer was recognised at an address.
     Sighting(Sighting),
 }
@@ -89,6 +92,7 @@ impl fmt::Display for Kind {
             Self::Endpoint(mapped) => mapped.fmt(f),
             Self::Ldap(operation) => operation.fmt(f),
             Self::Dns(exchange) => exchange.fmt(f),
+            Self::Sntp(exchange) => exchange.fmt(f),
             Self::Sighting(sighting) => sighting.fmt(f),
         }
     }

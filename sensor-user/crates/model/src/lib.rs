@@ -23,6 +23,7 @@ pub mod ldap;
 mod negotiation;
 pub mod ntlm;
 pub mod rpc;
+pub mod sntp;
 mod time;
 
 pub use account::Account;

@@ -10,6 +10,7 @@ mod ldap;
 mod recognise;
 mod security;
 mod session;
+mod sntp;
 
 pub(crate) use crate::flow::stream::Verdict;
 pub(crate) use context::{Context, Draft, Moment};

@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, dns, http, kerberos, ldap};
+use super::{dcerpc, dns, http, kerberos, ldap, sntp};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -42,6 +42,9 @@ const DATAGRAMS: &[(Telling, Opening)] = &[
     }),
     (ldap::tells_datagram, || Box::<ldap::Connection>::default()),
     (dns::tells_datagram, || Box::<dns::Conversation>::default()),
+    (sntp::tells_datagram, || {
+        Box::<sntp::Conversation>::default()
+    }),
 ];
 
 /// One of the protocols over UDP.

@@ -10,6 +10,7 @@ mod dcerpc;
 mod dns;
 mod kerberos;
 mod ldap;
+mod sntp;
 #[path = "../support/mod.rs"]
 mod support;
 
