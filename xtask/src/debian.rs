@@ -1,5 +1,6 @@
 //! Debian's packages: what is there, and how the rest gets there.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -35,6 +36,36 @@ pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
         .args(&missing);
     step::quiet(&format!("{} Debian packages", missing.len()), &mut install)
         .map_err(|error| error.context(format!("cannot install {list}")))
+}
+
+/// Installs `package` from another suite of Debian's archive, without adding that to the machine's
+/// own sources.
+pub(crate) fn install_from(suite: &str, package: &str) -> Result<()> {
+    const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let folder = step::target().join("xtask/apt").join(suite);
+    fs::create_dir_all(folder.join("lists/partial"))?;
+    let release = suite.split('-').next().unwrap_or(suite);
+    let sources = format!(
+        "deb [signed-by={KEYS}] http://deb.debian.org/debian {release} main\n\
+         deb [signed-by={KEYS}] http://deb.debian.org/debian {suite} main\n"
+    );
+    fs::write(folder.join("sources.list"), sources)?;
+    let apt = || {
+        let mut apt = apt();
+        for (key, value) in [
+            ("Dir::Etc::sourcelist", folder.join("sources.list")),
+            ("Dir::Etc::sourceparts", "/dev/null".into()),
+            ("Dir::State::lists", folder.join("lists")),
+        ] {
+            apt.arg("-o").arg(format!("{key}={}", value.display()));
+        }
+        apt
+    };
+    step::quiet(&format!("apt-get update of {suite}"), apt().arg("update"))?;
+    let mut install = apt();
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    install.args(["--target-release", suite, package]);
+    step::quiet(&format!("{package} from {suite}"), &mut install)
 }
 
 /// `apt-get`, which asks nothing.

@@ -135,7 +135,7 @@ impl Schema {
                 if let Fields::Named(_) = &it.fields {
                     text.push_str("| Field | Value | Meaning |\n| --- | --- | --- |\n");
                     let naming = Naming::of(&it.attrs);
-                    self.rows(file, &it.fields, naming, &mut text, mentioned);
+                    self.rows(file, &it.fields, &naming, &mut text, mentioned);
                 }
             }
             Shape::Enum(it) => {
@@ -181,7 +181,7 @@ impl Schema {
         &self,
         file: &Path,
         fields: &Fields,
-        naming: Naming,
+        naming: &Naming,
         text: &mut String,
         mentioned: &mut Vec<Key>,
     ) {

@@ -17,11 +17,11 @@ use crate::labels::{self, Labels};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// When the composed capture begins (2026-01-01T00:00:00Z).
-const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
+pub(crate) const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
 /// How many times the recordings can repeat before addresses would: 10.84.0.0 to 10.255.0.0 holds 172
 /// networks of 256 hosts for each value of the third byte.
-const MOST_ROUNDS: usize = 172 * 256;
+pub(crate) const MOST_ROUNDS: usize = 172 * 256;
 
 /// Writes a capture of at least `packets` packets to `path`, composed of every labelled recording of
 /// the project and repeated as often as it takes. Controllers keep their addresses; all other hosts move
@@ -51,11 +51,7 @@ pub fn compose(packets: u64, path: &Path) -> Result<u64> {
     let mut now = BEGINNING;
     for round in 0..MOST_ROUNDS {
         for (capture, controllers) in &recordings {
-            let mut cast = Cast {
-                round,
-                controllers,
-                parts: BTreeMap::new(),
-            };
+            let mut cast = Cast::new(round, controllers);
             now = append(&mut file, capture, now, &mut cast)? + PAUSE;
             written += u64::try_from(capture.packets.len())?;
         }
@@ -89,7 +85,7 @@ fn append(
 }
 
 /// Who plays whom in one round.
-struct Cast<'a> {
+pub(crate) struct Cast<'a> {
     round: usize,
     controllers: &'a [Ipv4Addr],
     parts: BTreeMap<Ipv4Addr, Ipv4Addr>,
@@ -103,10 +99,19 @@ const IPV4: [u8; 2] = [8, 0];
 /// Where IPv4's header checksum is in an untagged Ethernet frame.
 const IP_CHECKSUM: usize = 24;
 
-impl Cast<'_> {
+impl<'a> Cast<'a> {
+    /// Everybody but the controllers plays somebody else in each round.
+    pub(crate) fn new(round: usize, controllers: &'a [Ipv4Addr]) -> Self {
+        Self {
+            round,
+            controllers,
+            parts: BTreeMap::new(),
+        }
+    }
+
     /// Moves the frame's addresses. The header checksum follows; the transport's is left as recorded,
     /// which on a virtual link is unfinished anyway.
-    fn dress(&mut self, frame: &mut [u8]) {
+    pub(crate) fn dress(&mut self, frame: &mut [u8]) {
         if frame.len() < 34 || frame[ETHERTYPE..ETHERTYPE + 2] != IPV4 {
             return;
         }

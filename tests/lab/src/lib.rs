@@ -4,7 +4,8 @@
 //!   happen in it for real. A [`Scene`] is what may happen, one file each.
 //! - [`record()`] captures a scene into `tests/captures`, where [`Labels`] say what it shows.
 //! - [`Stage`] plays a recording across the interface of a stand-in controller, for a sensor to watch;
-//!   [`compose()`] makes one large capture of many small ones, for measuring.
+//!   [`compose()`] makes one large capture of many small ones, [`crowd()`] one of many
+//!   connections open at once, for measuring.
 //!
 //! Everything dies with the process that made it, `kill -9` included, and nothing of it can be reached
 //! from outside its namespaces.
@@ -13,6 +14,7 @@ pub mod accounts;
 mod blank;
 mod capture;
 mod compose;
+mod crowd;
 mod domain;
 mod forward;
 mod host;
@@ -31,6 +33,7 @@ pub mod tools;
 pub use blank::blank_sealed_replies;
 pub use capture::{Capture, Packet};
 pub use compose::compose;
+pub use crowd::crowd;
 pub use domain::Controller;
 pub use host::{Host, PRIVATE};
 pub use lab::{ATTACKER, CONSOLE, DC1, DC2, Lab, WS1, WS2};
