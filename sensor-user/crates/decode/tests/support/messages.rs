@@ -27,20 +27,20 @@ pub(crate) fn integer(value: i32) -> Vec<u8> {
     tlv(2, &value.to_be_bytes())
 }
 
-fn string(text: &str) -> Vec<u8> {
+pub(crate) fn string(text: &str) -> Vec<u8> {
     tlv(0x1b, text.as_bytes())
 }
 
-fn octets(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn octets(bytes: &[u8]) -> Vec<u8> {
     tlv(4, bytes)
 }
 
-fn name(name_type: i32, components: &[&str]) -> Vec<u8> {
+pub(crate) fn name(name_type: i32, components: &[&str]) -> Vec<u8> {
     let components: Vec<_> = components.iter().flat_map(|part| string(part)).collect();
     sequence(&[(0, integer(name_type)), (1, tlv(0x30, &components))])
 }
 
-fn sealed(etype: i32, cipher: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(etype: i32, cipher: &[u8]) -> Vec<u8> {
     sequence(&[(0, integer(etype)), (1, integer(2)), (2, octets(cipher))])
 }
 
@@ -94,6 +94,17 @@ pub(crate) fn as_req(client: &str, padata: &[i32], etypes: &[i32]) -> Vec<u8> {
     kdc_req(10, &padata, Some(client), &["krbtgt", REALM], etypes)
 }
 
+/// An AS-REQ with `padata` of its own.
+pub(crate) fn as_req_with(client: &str, padata: &[(i32, Vec<u8>)]) -> Vec<u8> {
+    kdc_req(10, padata, Some(client), &["krbtgt", REALM], &[18])
+}
+
+/// A TGS-REQ with further `padata`.
+pub(crate) fn tgs_req_with(presented: &[u8], padata: &[(i32, Vec<u8>)]) -> Vec<u8> {
+    let padata = [&[(1, ap_req(presented))], padata].concat();
+    kdc_req(12, &padata, None, &["cifs", "dc1.corp.example"], &[18])
+}
+
 pub(crate) fn tgs_req(presented: &[u8], service: &[&str], etypes: &[i32]) -> Vec<u8> {
     kdc_req(12, &[(1, ap_req(presented))], None, service, etypes)
 }
@@ -145,15 +156,27 @@ pub(crate) fn krb_error(code: i32, service: &[&str]) -> Vec<u8> {
 
 /// The same with `e-data`.
 pub(crate) fn krb_error_with(code: i32, service: &[&str], e_data: &[u8]) -> Vec<u8> {
+    krb_error_to(None, code, service, e_data)
+}
+
+/// The same for a client, its realm and its name.
+pub(crate) fn krb_error_to(
+    client: Option<(&str, &str)>,
+    code: i32,
+    service: &[&str],
+    e_data: &[u8],
+) -> Vec<u8> {
     let mut body = vec![
         (0, integer(5)),
         (1, integer(30)),
         (4, tlv(0x18, b"20260301100000Z")),
         (5, integer(1)),
         (6, integer(code)),
-        (9, string(REALM)),
-        (10, name(2, service)),
     ];
+    if let Some((crealm, cname)) = client {
+        body.extend([(7, string(crealm)), (8, name(1, &[cname]))]);
+    }
+    body.extend([(9, string(REALM)), (10, name(2, service))]);
     if !e_data.is_empty() {
         body.push((12, octets(e_data)));
     }

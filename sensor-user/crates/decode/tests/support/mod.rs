@@ -38,13 +38,17 @@ impl Packet {
     }
 }
 
-/// All captures that are at hand: those of the project's own lab, and a collection beside the
-/// project where there is one.
+/// All captures that are at hand: those of these tests, those of the project's own lab, and a
+/// collection beside the project where there is one.
 pub(crate) fn captures() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for folder in ["tests/captures", "../shared/captures"] {
-        collect(&root.join(folder), &mut found);
+    for folder in [
+        "tests/captures",
+        "../../../tests/captures",
+        "../../../../shared/captures",
+    ] {
+        collect(&own.join(folder), &mut found);
     }
     found.sort();
     found

@@ -163,8 +163,15 @@ fn for_user(value: &[u8]) -> Option<ForUser> {
     })
 }
 
-/// `PA-S4U-X509-USER` with its `S4UUserID` ([MS-SFU] 2.2.2).
+/// `PA-S4U-X509-USER` with its `S4UUserID` ([MS-SFU] 2.2.2); in an AS-REQ, which finds out whose a
+/// certificate is, the certificate alone ([MS-SFU] 3.1.5.1.1.1).
 fn s4u_x509_user(value: &[u8]) -> Option<S4uX509User> {
+    if let Some(certificate) = certificate::read(value) {
+        return Some(S4uX509User {
+            user: None,
+            certificate: Some(certificate),
+        });
+    }
     let [_nonce, cname, crealm, subject_certificate] = sequence(value)?.field(0)?.numbered()?;
     let realm = crealm.and_then(field::string).unwrap_or_default();
     let certificate = subject_certificate.and_then(|value| value.expect(der::OCTET_STRING));

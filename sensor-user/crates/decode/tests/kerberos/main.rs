@@ -1,5 +1,9 @@
 //! Kerberos messages as activities: every field where it belongs.
 
+mod mit;
+mod odd;
+mod padata;
+#[path = "../support/mod.rs"]
 mod support;
 
 use goshawk_decode::{Decoded, Protocol};
@@ -77,6 +81,8 @@ fn a_logon_is_an_attempt_refused_and_one_granted() {
     assert_eq!(request.kdc_options, 0x4081_0010);
     assert_eq!(request.netbios_addresses, ["WS1".into()]);
     assert_eq!(request.nonce, u32::MAX - 6);
+    assert_eq!(request.name_type, 1);
+    assert_eq!(request.till, "2037-09-13T02:48:05Z".parse().ok());
     let Answer::Issued {
         ticket,
         reply_etype,
