@@ -31,6 +31,12 @@ pub struct Limits {
     pub max_pending: usize,
     /// Presentation contexts, and security contexts, of one DCE/RPC connection.
     pub max_contexts: usize,
+    /// Sessions on one SMB connection.
+    pub max_smb_sessions: usize,
+    /// Shares that one SMB connection is connected to.
+    pub max_smb_trees: usize,
+    /// Files and pipes open on one SMB connection.
+    pub max_smb_files: usize,
     /// Answers of endpoint mappers remembered, to name the interface of connections whose bind was
     /// not seen.
     pub max_mapped_endpoints: usize,
@@ -38,6 +44,8 @@ pub struct Limits {
     pub max_keys: usize,
     /// How long a request waits for its answer.
     pub answer_wait: Duration,
+    /// How long a file may be open before it is told as it stands.
+    pub open_wait: Duration,
     /// How long a TCP stream waits for a missing segment.
     pub segment_wait: Duration,
     /// How long a datagram waits for a missing fragment.
@@ -61,9 +69,13 @@ impl Default for Limits {
             max_fragment_bytes: 4 << 20,
             max_pending: 128,
             max_contexts: 64,
+            max_smb_sessions: 64,
+            max_smb_trees: 256,
+            max_smb_files: 2048,
             max_mapped_endpoints: 4096,
             max_keys: 4096,
             answer_wait: Duration::from_secs(10),
+            open_wait: Duration::from_secs(60),
             segment_wait: Duration::from_secs(2),
             fragment_wait: Duration::from_secs(30),
             idle: Duration::from_secs(3600),

@@ -78,6 +78,8 @@ pub enum Drop {
     ContextRefused,
     /// A key agreed on with a DNS server that made room for others.
     KeyEvicted,
+    /// An SMB session, share or file that made room for others.
+    SmbEvicted,
 }
 
 impl Stats {
@@ -177,7 +179,7 @@ impl Protocol {
 
 impl Drop {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotIp,
         Self::BadIp,
         Self::BadTransport,
@@ -192,6 +194,7 @@ impl Drop {
         Self::PendingEvicted,
         Self::ContextRefused,
         Self::KeyEvicted,
+        Self::SmbEvicted,
     ];
 
     /// The name in `--stats`, metrics and health.
@@ -211,6 +214,7 @@ impl Drop {
             Self::PendingEvicted => "pending-evicted",
             Self::ContextRefused => "context-refused",
             Self::KeyEvicted => "key-evicted",
+            Self::SmbEvicted => "smb-evicted",
         }
     }
 }

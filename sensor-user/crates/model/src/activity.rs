@@ -13,6 +13,7 @@ use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ldap::LdapOperation;
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{EndpointMapped, RpcCall};
+use crate::smb::SmbOperation;
 use crate::sntp::SntpExchange;
 use crate::{Account, Credentials, Digest, Timestamp};
 
@@ -76,6 +77,8 @@ pub enum Kind {
     Sntp(SntpExchange),
     /// A computer was recognised at an address.
     Sighting(Sighting),
+    /// SMB: a share, file or pipe used, or a session made for it.
+    Smb(SmbOperation),
 }
 
 impl fmt::Display for Kind {
@@ -94,6 +97,7 @@ impl fmt::Display for Kind {
             Self::Dns(exchange) => exchange.fmt(f),
             Self::Sntp(exchange) => exchange.fmt(f),
             Self::Sighting(sighting) => sighting.fmt(f),
+            Self::Smb(operation) => operation.fmt(f),
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod ldap;
 mod negotiation;
 pub mod ntlm;
 pub mod rpc;
+pub mod smb;
 pub mod sntp;
 mod time;
 

@@ -10,6 +10,9 @@ mod ldap;
 mod recognise;
 mod security;
 mod session;
+mod smb;
+mod smb1;
+mod smb2;
 mod sntp;
 
 pub(crate) use crate::flow::stream::Verdict;

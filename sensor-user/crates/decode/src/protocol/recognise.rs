@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, dns, http, kerberos, ldap, sntp};
+use super::{dcerpc, dns, http, kerberos, ldap, smb, sntp};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -23,6 +23,7 @@ type Opening = fn() -> Box<dyn Conversation>;
 
 /// The protocols over TCP. Those whose beginning is least likely to occur by chance come first.
 const STREAMS: &[(Telling, Opening)] = &[
+    (smb::tells_stream, || Box::<smb::Conversation>::default()),
     (dcerpc::tells_stream, || {
         Box::<dcerpc::Conversation>::default()
     }),

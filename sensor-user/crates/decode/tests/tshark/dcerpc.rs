@@ -1,4 +1,4 @@
-//! Calls of DCE/RPC over TCP.
+//! Calls of DCE/RPC over TCP and in pipes.
 
 use goshawk_model::{Activity, Kind};
 
@@ -16,8 +16,7 @@ pub(super) const COMPARISON: Comparison = Comparison {
 };
 
 fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
-    let pipes = ["smb", "smb2", "nbss", "udp"];
-    if row.protocols.split(':').any(|it| pipes.contains(&it)) {
+    if row.protocols.split(':').any(|it| it == "udp") {
         return;
     }
     let [types, firsts, opnums] = row.columns else {

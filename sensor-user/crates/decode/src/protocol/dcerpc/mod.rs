@@ -8,7 +8,6 @@ mod interfaces;
 mod ndr;
 mod payload;
 mod pdu;
-#[expect(dead_code, reason = "SMB, which carries pipes, is not read yet")]
 mod pipe;
 mod presentation;
 mod secure_channel;
@@ -17,7 +16,6 @@ mod stub;
 
 pub(crate) use conversation::Conversation;
 pub(crate) use endpoints::Endpoints;
-#[expect(unused_imports, reason = "SMB, which carries pipes, is not read yet")]
 pub(crate) use pipe::Pipe;
 
 use super::Verdict;

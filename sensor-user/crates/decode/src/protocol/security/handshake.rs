@@ -64,15 +64,16 @@ impl Handshake {
         &self.credentials
     }
 
-    /// The client names itself in a token of its carrier's own, which proves nothing yet.
+    /// The client names itself, or nobody, in a token of its carrier's own, which proves nothing
+    /// yet.
     pub(crate) fn claim(
         &mut self,
         mechanism: Mechanism,
-        account: Account,
+        account: impl Into<Option<Account>>,
         workstation: Option<Box<str>>,
     ) {
         self.credentials = Arc::new(Credentials {
-            account: Some(account),
+            account: account.into(),
             workstation,
             ..Credentials::new(mechanism)
         });
