@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::REALM;
 use crate::accounts::{ADMIN_PASSWORD, ldif};
 use crate::host::{Host, PRIVATE, workgroup};
+use crate::{REALM, authority};
 
 /// What a controller must answer before it counts as up: Kerberos, the endpoint mapper, LDAP, SMB.
 const PORTS: [u16; 4] = [88, 135, 389, 445];
@@ -53,8 +53,8 @@ impl Controller {
              samba-tool domain passwordsettings set --min-pwd-age=0 --history-length=0 \
                  --configfile=dc/etc/smb.conf"
         ))?;
-        host.namespace()
-            .write(format!("{PRIVATE}/accounts.ldif"), ldif())?;
+        authority::found(host)?;
+        host.write_private("accounts.ldif", ldif())?;
         host.script(&format!(
             "ldbmodify -H {PRIVATE}/dc/private/sam.ldb accounts.ldif"
         ))?;

@@ -1,10 +1,11 @@
 //! One machine of the lab: an address on the bridge, and private files where Samba, Kerberos and the
 //! resolver look for them.
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ use crate::accounts::{
 use crate::lab::DC1;
 use crate::namespace::{Namespace, succeed};
 use crate::network::{INTERFACE, Network};
-use crate::{REALM, scene, tools};
+use crate::{REALM, authority, scene, tools};
 
 /// Where a host keeps what is its own: a tmpfs over a folder that Debian ships empty. It exists in
 /// the host's mount namespace alone and goes with it, so that nothing is left on disk.
@@ -116,27 +117,22 @@ impl Host {
     /// # Errors
     /// Shows the script's output when it fails.
     pub fn script(&self, text: &str) -> Result<String> {
-        let mut shell = Command::new("/bin/bash");
-        shell
-            .args(["-euo", "pipefail", "-c", text])
-            .current_dir(PRIVATE)
-            .env("DOMAIN", REALM.to_lowercase())
-            .env("REALM", REALM)
-            .env("BASE", base_dn())
-            .env("DC", DC1.to_string())
-            .env("SCENES", scene::folder())
-            .env("PYTHON", tools::venv().join("bin/python"))
-            .env(
-                "KERBEROS",
-                format!("--use-kerberos=required --use-krb5-ccache={TICKETS}"),
-            )
-            .env("PASSWORD", PASSWORD)
-            .env("ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .env("SPRAYED_PASSWORD", SPRAYED_PASSWORD)
-            .env("PEOPLE", PEOPLE.join(" "))
-            .env("SERVICES", SERVICES.map(|(_, name)| name).join(" "))
-            .env("GUESSES", GUESSES.join(" "));
-        succeed(&self.run(shell)?, text).with_context(|| format!("on {}", self.name))
+        succeed(&self.run(shell(text))?, text).with_context(|| format!("on {}", self.name))
+    }
+
+    /// Starts such a script, whose last line must be an `exec`, as a server that ends when the
+    /// returned value does. What it says is in a log in [`PRIVATE`].
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn serve(&self, text: &str) -> Result<Server> {
+        let log = File::create(self.private_file("server.log"))?;
+        let mut command = shell(text);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        Ok(Server(self.spawn(command)?))
     }
 
     /// Every host has its own ticket cache, Samba configuration and home, and the scenes' tools in
@@ -173,9 +169,10 @@ impl Host {
             format!("{PRIVATE}/krb5.conf"),
             format!(
                 "[libdefaults]\n default_realm = {REALM}\n rdns = false\n dns_lookup_realm = false\n \
-                 dns_lookup_kdc = true\n[realms]\n {REALM} = {{\n  kdc = {dns}\n }}\n\
+                 dns_lookup_kdc = true\n[realms]\n {REALM} = {{\n  kdc = {dns}\n{} }}\n\
                  [domain_realm]\n .{domain} = {REALM}\n {domain} = {REALM}\n\
-                 [kdc]\n require-preauth = false\n"
+                 [kdc]\n require-preauth = false\n",
+                authority::client_settings()
             ),
         )?;
         self.namespace.write(
@@ -201,6 +198,43 @@ impl Host {
         ))?;
         Ok(())
     }
+}
+
+/// A program that runs on a host, and no longer than this value lives.
+#[derive(Debug)]
+pub struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A script, in the surroundings that every scene's scripts have.
+fn shell(text: &str) -> Command {
+    let mut shell = Command::new("/bin/bash");
+    shell
+        .args(["-euo", "pipefail", "-c", text])
+        .current_dir(PRIVATE)
+        .env("DOMAIN", REALM.to_lowercase())
+        .env("REALM", REALM)
+        .env("BASE", base_dn())
+        .env("DC", DC1.to_string())
+        .env("SCENES", scene::folder())
+        .env("PYTHON", tools::venv().join("bin/python"))
+        .env(
+            "KERBEROS",
+            format!("--use-kerberos=required --use-krb5-ccache={TICKETS}"),
+        )
+        .env("PASSWORD", PASSWORD)
+        .env("ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .env("SPRAYED_PASSWORD", SPRAYED_PASSWORD)
+        .env("PEOPLE", PEOPLE.join(" "))
+        .env("SERVICES", SERVICES.map(|(_, name)| name).join(" "))
+        .env("GUESSES", GUESSES.join(" "));
+    shell
 }
 
 /// The domain's short name: the first label of the realm.

@@ -1,10 +1,12 @@
 //! The whole lab: a wire, its hosts, a domain.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 
+use crate::authority;
 use crate::domain::Controller;
 use crate::host::Host;
 use crate::network::Network;
@@ -20,14 +22,17 @@ pub const CONSOLE: Ipv4Addr = Ipv4Addr::new(10, 83, 0, 5);
 pub const WS1: Ipv4Addr = Ipv4Addr::new(10, 83, 0, 21);
 /// A workstation that has not joined the domain yet.
 pub const WS2: Ipv4Addr = Ipv4Addr::new(10, 83, 0, 22);
+/// Another one.
+pub const WS3: Ipv4Addr = Ipv4Addr::new(10, 83, 0, 23);
 /// Where the attacks come from.
 pub const ATTACKER: Ipv4Addr = Ipv4Addr::new(10, 83, 0, 66);
 
-const HOSTS: [(&str, Ipv4Addr); 5] = [
+const HOSTS: [(&str, Ipv4Addr); 6] = [
     ("console", CONSOLE),
     ("dc1", DC1),
     ("ws1", WS1),
     ("ws2", WS2),
+    ("ws3", WS3),
     ("attacker", ATTACKER),
 ];
 
@@ -42,7 +47,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Brings up `dc1` with its domain, `ws1`, `ws2`, `attacker` and `console`; takes some 15
+    /// Brings up `dc1` with its domain, three workstations, `attacker` and `console`; takes some 15
     /// seconds.
     ///
     /// # Errors
@@ -56,6 +61,10 @@ impl Lab {
             hosts.insert(name.to_owned(), Host::new(&network, name, address, DC1)?);
         }
         let first = Controller::provision(&hosts["dc1"])?;
+        for file in authority::CLIENT_FILES {
+            let text = fs::read(hosts["dc1"].private_file(file))?;
+            hosts["ws1"].write_private(file, text)?;
+        }
         Ok(Self {
             second: None,
             _first: first,

@@ -11,6 +11,7 @@
 //! from outside its namespaces.
 
 pub mod accounts;
+mod authority;
 mod blank;
 mod capture;
 mod compose;
@@ -35,8 +36,8 @@ pub use capture::{Capture, Packet};
 pub use compose::compose;
 pub use crowd::crowd;
 pub use domain::Controller;
-pub use host::{Host, PRIVATE};
-pub use lab::{ATTACKER, CONSOLE, DC1, DC2, Lab, WS1, WS2};
+pub use host::{Host, PRIVATE, Server};
+pub use lab::{ATTACKER, CONSOLE, DC1, DC2, Lab, WS1, WS2, WS3};
 pub use labels::{ExpectedAlert, Label, Labels};
 pub use namespace::Namespace;
 pub use network::{BRIDGE, INTERFACE, Network};

@@ -56,12 +56,14 @@ pub struct Script {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a step is `on` (a host) with `run` (a bash script), or `controller` (the second \
-                 controller's) \"host\", \"join\" or \"start\""
+    expecting = "a step is `on` (a host) with `run` or `serve` (a bash script), or `controller` (the \
+                 second one's) \"host\", \"join\" or \"start\""
 )]
 enum Step {
     /// A bash script on a host; see [`Host::script`](crate::Host::script).
     Run { on: String, run: String },
+    /// A program on a host that runs until the scene ends.
+    Serve { on: String, serve: String },
     /// Something the second controller does.
     Controller { controller: Deed },
 }
@@ -171,11 +173,13 @@ impl Scene {
 }
 
 fn take(steps: &[Step], lab: &mut Lab) -> Result<()> {
+    let mut servers = Vec::new();
     for step in steps {
         match step {
             Step::Run { on, run } => {
                 lab.host(on)?.script(run)?;
             }
+            Step::Serve { on, serve } => servers.push(lab.host(on)?.serve(serve)?),
             Step::Controller { controller } => match controller {
                 Deed::Host => lab.second_controllers_host().map(drop)?,
                 Deed::Join => lab.enlist_second_controller()?,

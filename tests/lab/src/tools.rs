@@ -12,13 +12,16 @@ use crate::namespace::succeed;
 /// Debian packages the lab needs; `cargo xtask setup` installs them.
 pub const PACKAGES: &[&str] = &[
     "adcli",
+    "curl",
     "dnsutils",
     "iproute2",
+    "krb5-pkinit",
     "krb5-user",
     "ldap-utils",
     "ldb-tools",
     "libsasl2-modules-gssapi-mit",
     "nmap",
+    "openssl",
     "procps",
     "python3-venv",
     "samba",
