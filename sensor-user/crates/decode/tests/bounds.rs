@@ -5,6 +5,7 @@ mod support;
 use goshawk_decode::{Drop, Limits};
 
 use support::decode_with;
+use support::ldap;
 use support::messages::{Pdu, as_req};
 use support::wire::{CLIENT, SERVER, Wire};
 
@@ -33,6 +34,19 @@ fn unanswered_calls() {
     let mut tcp = wire.open(50_004, 1025);
     for call_id in 0..100 {
         wire.ask(&mut tcp, &Pdu::request(call_id, 3, &[]).bytes());
+    }
+    let (found, stats) = decode_with(&wire.packets, limits());
+    assert_eq!(found.len(), 100);
+    assert_eq!(stats.dropped(Drop::PendingEvicted), 96);
+}
+
+#[test]
+fn unanswered_searches() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_005, 389);
+    for id in 0..100 {
+        let filter = ldap::equals("cn", b"bob");
+        wire.ask(&mut tcp, &ldap::search(id, "DC=corp", &filter, &[]));
     }
     let (found, stats) = decode_with(&wire.packets, limits());
     assert_eq!(found.len(), 100);

@@ -38,6 +38,8 @@ fn prefix() -> impl Strategy<Value = Vec<u8>> {
     let udp = [0xc0, 0, 0, 88, 0, 0, 0, 0].to_vec();
     let kerberos = [0x6a, 0x82, 1, 0, 0x30, 0x82, 0, 0xfc].to_vec();
     let dcerpc = [5, 0, 11, 3, 0x10, 0, 0, 0, 0x48, 0, 0, 0, 1, 0, 0, 0].to_vec();
+    let ldap = [0x30, 0x81, 0x90, 2, 1, 3, 0x63, 0x81, 0x8a].to_vec();
+    let signed = [0, 0, 0, 0x60, 5, 4, 0, 0xff, 0, 12, 0, 12].to_vec();
     prop_oneof![
         Just(Vec::new()),
         Just(ipv4(6)),
@@ -47,6 +49,8 @@ fn prefix() -> impl Strategy<Value = Vec<u8>> {
         Just([ipv4(6), tcp_head(88)].concat()),
         Just([ipv4(6), tcp_head(135), dcerpc.clone()].concat()),
         Just([ipv6(6), tcp_head(49_667), dcerpc].concat()),
+        Just([ipv4(6), tcp_head(389), ldap].concat()),
+        Just([ipv4(6), tcp_head(3268), signed].concat()),
         Just(ipv6(44)),
     ]
 }
@@ -93,7 +97,7 @@ proptest! {
     ) {
         // The tests' own story, and real ones where they are at hand.
         let mut stories = vec![support::story::packets()];
-        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync")].concat() {
+        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap")].concat() {
             stories.push(read(&path).unwrap());
         }
         let mut packets = which.get(&stories).clone();
@@ -111,7 +115,13 @@ proptest! {
 #[test]
 fn captures_cut_at_every_length_are_survived() {
     let mut stories = vec![support::story::packets()];
-    for path in [captures_of("krb"), captures_of("dce-rpc")].concat() {
+    for path in [
+        captures_of("krb"),
+        captures_of("dce-rpc"),
+        captures_of("zeek/ldap"),
+    ]
+    .concat()
+    {
         stories.push(read(&path).unwrap());
     }
     for (story, packets) in stories.iter().enumerate() {

@@ -4,6 +4,7 @@
 
 pub(crate) mod dns;
 pub(crate) mod http;
+pub(crate) mod ldap;
 pub(crate) mod messages;
 pub(crate) mod ntlm;
 pub(crate) mod story;
