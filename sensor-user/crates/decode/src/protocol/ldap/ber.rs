@@ -66,7 +66,7 @@ impl<'a> Ber<'a> {
     }
 
     /// The next value, if its tag is `tag`; otherwise it stays.
-    pub(super) fn optional(&mut self, tag: u8) -> Option<Ber<'a>> {
+    pub(super) fn optional(&mut self, tag: u8) -> Option<Self> {
         if self.tag() != Some(tag) {
             return None;
         }
