@@ -41,6 +41,8 @@ counters! {
     Records = "records", loss: false;
     /// Endpoints that the program learned by recognising a protocol on a port not listed.
     Learned = "learned", loss: false;
+    /// Tunnels that were looked into.
+    Unwrapped = "unwrapped", loss: false;
     /// Later fragments taken because their first was.
     Fragments = "fragments", loss: false;
     /// TCP segments of watched flows that carry neither data nor SYN, FIN or RST: nothing that

@@ -1,10 +1,13 @@
 //! Decides whether a frame is identity traffic.
 
-use sensor_ebpf::parse::{Datagram, Frame, Part, TCP, UDP, Unread, parse};
+use sensor_ebpf::parse::{Datagram, Frame, GRE, Part, TCP, UDP, Unread, parse};
 use sensor_ebpf::recognise::{Server, WINDOW, recognise};
-use sensor_ebpf::{Address, Counter, endpoint};
+use sensor_ebpf::tunnel::{MAX_TUNNELS, inside};
+use sensor_ebpf::{CLOSED, Counter, endpoint, worker};
 
-use crate::program::{Counters, FRAGMENTS, LEARNED, PORTS};
+use crate::frames::{KernelFrame, Source};
+use crate::notes::Notes;
+use crate::program::{Counters, FRAGMENTS, LEARNED, PORTS, VXLAN_PORT, WORKERS};
 
 /// Names a fragmented datagram: source, destination, identification, protocol.
 pub(crate) type FragmentKey = [u32; 10];
@@ -12,47 +15,111 @@ pub(crate) type FragmentKey = [u32; 10];
 /// TCP flags (RFC 9293 3.1) that open or end a flow: FIN, SYN, RST.
 const FLOW_EDGE: u8 = 0x01 | 0x02 | 0x04;
 
-/// The addresses of the frame's datagram if it is to be copied.
+/// The worker that gets the frame, if it is to be copied. Behind a tap, what is inside of tunnels
+/// takes the frame's place.
 #[inline(always)]
-pub(crate) fn choose<F: Frame>(frame: &F, counters: &Counters) -> Option<(Address, Address)> {
-    let datagram = match parse(frame) {
-        Ok(datagram) => datagram,
-        Err(Unread::NotIp) => return None,
-        Err(Unread::Truncated) => {
+pub(crate) fn choose<S: Source>(frame: &mut KernelFrame<S>, counters: &Counters) -> Option<u32> {
+    let datagram = read(frame, counters)?;
+    if VXLAN_PORT.load() == CLOSED {
+        judge(frame, &datagram, counters)
+    } else {
+        choose_inside(frame, datagram, counters)
+    }
+}
+
+/// The same for the innermost datagram. Where the outside was cut into fragments it is copied as it
+/// is, for the daemon to put together; the later fragments follow the first.
+#[inline(always)]
+fn choose_inside<S: Source>(
+    frame: &mut KernelFrame<S>,
+    datagram: Datagram,
+    counters: &Counters,
+) -> Option<u32> {
+    let notes = Notes::begin()?;
+    let mut datagram = notes.recall_datagram(datagram);
+    for _ in 0..MAX_TUNNELS {
+        let Some(inside) = inside(frame, &datagram, VXLAN_PORT.load() as u16) else {
+            break;
+        };
+        counters.add(Counter::Unwrapped, 1);
+        if let Part::First(id) = datagram.part {
+            notes.cut(frame.extent(), fragment_key(&datagram, id));
+        }
+        let Some(extent) = frame.extent().behind(inside) else {
+            counters.add(Counter::Truncated, 1);
+            return None;
+        };
+        if frame.enter(notes.recall_extent(extent)).is_none() {
             counters.add(Counter::Truncated, 1);
             return None;
         }
+        datagram = notes.recall_datagram(read(frame, counters)?);
+    }
+    let worker = judge(frame, &datagram, counters)?;
+    if let Some((extent, key)) = notes.outermost_cut() {
+        remember(key, worker, counters);
+        frame.reach(extent);
+    }
+    Some(worker)
+}
+
+/// The IP datagram in the frame.
+#[inline(always)]
+fn read<S: Source>(frame: &KernelFrame<S>, counters: &Counters) -> Option<Datagram> {
+    match parse(frame, frame.link()) {
+        Ok(datagram) => Some(datagram),
+        Err(Unread::NotIp) => None,
+        Err(Unread::Truncated) => {
+            counters.add(Counter::Truncated, 1);
+            None
+        }
         Err(Unread::Extensions) => {
             counters.add(Counter::Extensions, 1);
-            return None;
+            None
         }
-    };
+    }
+}
+
+/// The worker that gets the datagram, if it is identity traffic.
+#[inline(always)]
+fn judge<F: Frame>(frame: &F, datagram: &Datagram, counters: &Counters) -> Option<u32> {
+    if let Part::Later(id) = datagram.part {
+        return follow(datagram, id, counters);
+    }
     if datagram.protocol != TCP && datagram.protocol != UDP {
         return None;
     }
-    let chosen = match datagram.part {
-        Part::Whole => is_watched(frame, &datagram, counters),
-        Part::First(id) => {
-            let chosen = is_watched(frame, &datagram, counters);
-            if chosen && FRAGMENTS.insert(fragment_key(&datagram, id), 1, 0).is_err() {
-                counters.add(Counter::Forgotten, 1);
-            }
-            chosen
-        }
-        Part::Later(id) => {
-            let follows = FRAGMENTS.get_ptr(fragment_key(&datagram, id)).is_some();
-            counters.add(
-                if follows {
-                    Counter::Fragments
-                } else {
-                    Counter::LateFragments
-                },
-                1,
-            );
-            follows
-        }
+    if !is_watched(frame, datagram, counters) {
+        return None;
+    }
+    let worker = worker(datagram.source, datagram.destination, WORKERS.load());
+    if let Part::First(id) = datagram.part {
+        remember(&fragment_key(datagram, id), worker, counters);
+    }
+    Some(worker)
+}
+
+/// The worker that got the first fragment of this later one's datagram.
+#[inline(always)]
+fn follow(datagram: &Datagram, id: u32, counters: &Counters) -> Option<u32> {
+    let is_tunnel = datagram.protocol == GRE && VXLAN_PORT.load() != CLOSED;
+    if datagram.protocol != TCP && datagram.protocol != UDP && !is_tunnel {
+        return None;
+    }
+    let Some(worker) = FRAGMENTS.get_ptr(fragment_key(datagram, id)) else {
+        counters.add(Counter::LateFragments, 1);
+        return None;
     };
-    chosen.then_some((datagram.source, datagram.destination))
+    counters.add(Counter::Fragments, 1);
+    // SAFETY: a value of the map lives as long as the program runs on this packet.
+    Some(unsafe { *worker })
+}
+
+#[inline(always)]
+fn remember(key: &FragmentKey, worker: u32, counters: &Counters) {
+    if FRAGMENTS.insert(key, worker, 0).is_err() {
+        counters.add(Counter::Forgotten, 1);
+    }
 }
 
 /// Whether the datagram belongs to a listed port, to a learned endpoint, or shows a protocol by

@@ -15,8 +15,9 @@ use aya_ebpf::cty::c_long;
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use sensor_ebpf::Direction;
 use sensor_ebpf::parse::{Frame, HEAD};
+use sensor_ebpf::tunnel::Inside;
+use sensor_ebpf::{Direction, Link};
 
 /// Per CPU, the first bytes of the frame at hand.
 #[btf_map]
@@ -40,13 +41,36 @@ pub(crate) fn bounded<const N: usize>(len: u32) -> Option<u32> {
     (less_one < N as u64).then(|| (less_one + 1) as u32)
 }
 
-/// A frame in the kernel, and its first bytes.
+/// A frame in the kernel, or the part of it that is inside a tunnel, and its first bytes.
 pub(crate) struct KernelFrame<S> {
     source: S,
+    /// Where it starts in the kernel's buffer.
+    start: u32,
     len: u32,
+    link: Link,
     ifindex: u32,
     direction: Direction,
-    head: *const u8,
+    head: *mut u8,
+}
+
+/// A part of the kernel's buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    start: u32,
+    len: u32,
+    link: Link,
+}
+
+impl Extent {
+    /// The part of it that is inside a tunnel; `None` if it ends before.
+    #[inline(always)]
+    pub(crate) fn behind(self, inside: Inside) -> Option<Self> {
+        Some(Self {
+            start: self.start + inside.start,
+            len: self.len.checked_sub(inside.start)?,
+            link: inside.link,
+        })
+    }
 }
 
 /// What a kernel frame is read from.
@@ -89,17 +113,62 @@ impl KernelFrame<Skb> {
 impl<S: Source> KernelFrame<S> {
     #[inline(always)]
     fn new(source: S, len: u32, ifindex: u32, direction: Direction) -> Option<Self> {
-        let head = HEADS.get_ptr_mut(0)?.cast::<u8>();
-        let part = bounded::<HEAD>(if len < HEAD as u32 { len } else { HEAD as u32 })?;
-        // SAFETY: 1 to `HEAD` bytes are written to this CPU's own place, which has `HEAD`.
-        unsafe { source.load(0, head, part).ok()? };
-        Some(Self {
+        let frame = Self {
             source,
+            start: 0,
             len,
+            link: Link::Ethernet,
             ifindex,
             direction,
-            head,
-        })
+            head: HEADS.get_ptr_mut(0)?.cast::<u8>(),
+        };
+        frame.read_head()?;
+        Some(frame)
+    }
+
+    /// Reads the first bytes.
+    #[inline(always)]
+    fn read_head(&self) -> Option<()> {
+        let len = if self.len < HEAD as u32 {
+            self.len
+        } else {
+            HEAD as u32
+        };
+        let part = bounded::<HEAD>(len)?;
+        // SAFETY: 1 to `HEAD` bytes are written to this CPU's own place, which has `HEAD`.
+        unsafe { self.load(0, self.head, part).ok() }
+    }
+
+    /// Goes on with another part of the kernel's buffer; `None` if that is not there.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, extent: Extent) -> Option<()> {
+        self.reach(extent);
+        self.read_head()
+    }
+
+    /// Which part of the kernel's buffer this is.
+    #[inline(always)]
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            start: self.start,
+            len: self.len,
+            link: self.link,
+        }
+    }
+
+    /// Makes this another part of the kernel's buffer, to be loaded from; its first bytes are not
+    /// read.
+    #[inline(always)]
+    pub(crate) fn reach(&mut self, extent: Extent) {
+        self.start = extent.start;
+        self.len = extent.len;
+        self.link = extent.link;
+    }
+
+    /// What it begins with.
+    #[inline(always)]
+    pub(crate) fn link(&self) -> Link {
+        self.link
     }
 
     /// Where it was seen.
@@ -122,7 +191,7 @@ impl<S: Source> KernelFrame<S> {
     #[inline(always)]
     pub(crate) unsafe fn load(&self, offset: u32, to: *mut u8, len: u32) -> Result<(), c_long> {
         // SAFETY: the caller's.
-        unsafe { self.source.load(offset, to, len) }
+        unsafe { self.source.load(self.start + offset, to, len) }
     }
 }
 

@@ -10,6 +10,16 @@ pub enum Direction {
     Egress = 1,
 }
 
+/// What a frame begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Link {
+    /// An Ethernet header.
+    Ethernet = 0,
+    /// An IP header: what was in a tunnel that carries no Ethernet.
+    Ip = 1,
+}
+
 /// What stands before the bytes of each ring record.
 ///
 /// A frame larger than one record takes several, in order of their offsets and with the same
@@ -32,8 +42,8 @@ pub struct Header {
     pub ifindex: u32,
     /// A [`Direction`].
     pub direction: u32,
-    /// Zero: makes the size a multiple of eight without padding.
-    pub reserved: u32,
+    /// A [`Link`].
+    pub link: u32,
 }
 
 /// Size of a [`Header`].
@@ -61,9 +71,18 @@ impl Header {
             len: word(24),
             ifindex: word(28),
             direction: word(32),
-            reserved: word(36),
+            link: word(36),
         };
         Some((header, body.get(..header.len as usize)?))
+    }
+
+    /// What the frame begins with; `None` if it is nothing that this version knows.
+    pub const fn link(&self) -> Option<Link> {
+        match self.link {
+            0 => Some(Link::Ethernet),
+            1 => Some(Link::Ip),
+            _ => None,
+        }
     }
 
     /// The CPU that saw the frame.
@@ -81,7 +100,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&7_u64.to_ne_bytes());
         bytes.extend_from_slice(&((3_u64 << 48) | 9).to_ne_bytes());
-        for word in [100, 60, len, 2, Direction::Egress as u32, 0] {
+        for word in [100, 60, len, 2, Direction::Egress as u32, 1] {
             bytes.extend_from_slice(&word.to_ne_bytes());
         }
         bytes.extend_from_slice(body);
@@ -101,10 +120,10 @@ mod tests {
             len: 3,
             ifindex: 2,
             direction: Direction::Egress as u32,
-            reserved: 0,
+            link: Link::Ip as u32,
         };
         assert_eq!((header, body), (expected, &[1, 2, 3][..]));
-        assert_eq!(header.cpu(), 3);
+        assert_eq!((header.cpu(), header.link()), (3, Some(Link::Ip)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The contract between the kernel program and the daemon, and the parts of the program that
-//! need no kernel: reading headers ([`parse`]) and recognising protocols ([`recognise`]). Both
+//! need no kernel: reading headers ([`parse`]), looking into tunnels ([`tunnel`]) and recognising
+//! protocols ([`recognise`]). Both
 //! sides compile this crate, so a layout or a name cannot drift apart; the host runs its tests.
 #![cfg_attr(not(test), no_std)]
 
@@ -8,11 +9,12 @@ mod header;
 pub mod parse;
 pub mod recognise;
 mod settings;
+pub mod tunnel;
 
 pub use counters::{COUNTERS, Counter};
-pub use header::{Direction, HEADER_LEN, Header};
+pub use header::{Direction, HEADER_LEN, Header, Link};
 pub use settings::{
-    DEFAULT_PORTS, FRAGMENTS_MAX, LEARNED_MAX, MAX_FRAME, MAX_WORKERS, PORT_WORDS, Ports,
+    CLOSED, DEFAULT_PORTS, FRAGMENTS_MAX, LEARNED_MAX, MAX_FRAME, MAX_WORKERS, PORT_WORDS, Ports,
 };
 
 /// An IP address as four words, its bytes in network order as they lie in the packet; IPv4 is

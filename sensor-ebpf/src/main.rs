@@ -7,6 +7,8 @@ mod filter;
 #[cfg(target_arch = "bpf")]
 mod frames;
 #[cfg(target_arch = "bpf")]
+mod notes;
+#[cfg(target_arch = "bpf")]
 mod program;
 #[cfg(target_arch = "bpf")]
 mod record;

@@ -1,11 +1,11 @@
-//! From a frame to its IP datagram: Ethernet, up to two VLAN tags, IPv4 with options, IPv6 with
-//! extension headers.
+//! From a frame to its IP datagram: Ethernet if it begins with that, up to two VLAN tags, IPv4 with
+//! options, IPv6 with extension headers.
 //!
 //! Written for the verifier as much as for the reader: no loop without a constant bound, no
 //! recursion, no arithmetic that can overflow. Lengths in the packet are hints; the frame's own
 //! length is the truth (with segmentation offload the IP total length may be 0).
 
-use crate::{Address, mapped, words};
+use crate::{Address, Link, mapped, words};
 
 /// A frame that can be read piece by piece, wherever its bytes are.
 pub trait Frame {
@@ -59,6 +59,8 @@ pub enum Unread {
 pub const TCP: u8 = 6;
 /// IANA protocol number of UDP.
 pub const UDP: u8 = 17;
+/// IANA protocol number of GRE.
+pub const GRE: u8 = 47;
 
 /// The bytes at the start of a frame in which all headers must lie, and the first bytes of the
 /// payload. Two VLAN tags, IP and TCP with all their options, and what is looked at of the payload
@@ -78,9 +80,31 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_SERVICE_VLAN: u16 = 0x88a8;
 
-/// Finds the IP datagram in `frame`.
+/// Finds the IP datagram in `frame`, which begins with `link`.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F) -> Result<Datagram, Unread> {
+pub fn parse<F: Frame>(frame: &F, link: Link) -> Result<Datagram, Unread> {
+    let (ethertype, offset) = match link {
+        Link::Ethernet => ethernet(frame)?,
+        Link::Ip => {
+            let [version] = read(frame, 0)?;
+            let ethertype = match version >> 4 {
+                4 => ETHERTYPE_IPV4,
+                6 => ETHERTYPE_IPV6,
+                _ => return Err(Unread::NotIp),
+            };
+            (ethertype, 0)
+        }
+    };
+    match ethertype {
+        ETHERTYPE_IPV4 => ipv4(frame, offset),
+        ETHERTYPE_IPV6 => ipv6(frame, offset),
+        _ => Err(Unread::NotIp),
+    }
+}
+
+/// The type of what an Ethernet header and its tags are followed by, and where that starts.
+#[inline(always)]
+fn ethernet<F: Frame>(frame: &F) -> Result<(u16, u32), Unread> {
     let mut ethertype = u16::from_be_bytes(read(frame, 12)?);
     let mut offset = 14;
     for _ in 0..MAX_VLANS {
@@ -90,11 +114,7 @@ pub fn parse<F: Frame>(frame: &F) -> Result<Datagram, Unread> {
         ethertype = u16::from_be_bytes(read(frame, offset + 2)?);
         offset += 4;
     }
-    match ethertype {
-        ETHERTYPE_IPV4 => ipv4(frame, offset),
-        ETHERTYPE_IPV6 => ipv6(frame, offset),
-        _ => Err(Unread::NotIp),
-    }
+    Ok((ethertype, offset))
 }
 
 /// RFC 791 3.1.
@@ -243,7 +263,7 @@ mod tests {
     fn padding_is_not_payload() {
         let mut frame = ipv4(&[], [0, 0], 8);
         frame.0.resize(60, 0);
-        let datagram = parse(&frame).unwrap();
+        let datagram = parse(&frame, Link::Ethernet).unwrap();
         assert_eq!((datagram.transport, datagram.end), (34, 42));
         assert_eq!(
             (datagram.source, datagram.destination),
@@ -256,20 +276,28 @@ mod tests {
         for stated in [0_u16, 20, 9_000] {
             let mut frame = ipv4(&[], [0, 0], 8);
             frame.0[16..18].copy_from_slice(&stated.to_be_bytes());
-            assert_eq!(parse(&frame).unwrap().end, 42, "{stated}");
+            assert_eq!(parse(&frame, Link::Ethernet).unwrap().end, 42, "{stated}");
         }
     }
 
     #[test]
     fn two_tags_are_followed_and_three_are_not() {
         let tag = [0x81, 0, 0, 5];
-        assert_eq!(parse(&ipv4(&[tag; 2], [0, 0], 8)).unwrap().transport, 42);
-        assert_eq!(parse(&ipv4(&[tag; 3], [0, 0], 8)), Err(Unread::NotIp));
+        assert_eq!(
+            parse(&ipv4(&[tag; 2], [0, 0], 8), Link::Ethernet)
+                .unwrap()
+                .transport,
+            42
+        );
+        assert_eq!(
+            parse(&ipv4(&[tag; 3], [0, 0], 8), Link::Ethernet),
+            Err(Unread::NotIp)
+        );
     }
 
     #[test]
     fn fragments_are_told_apart() {
-        let part = |flags| parse(&ipv4(&[], flags, 8)).unwrap().part;
+        let part = |flags| parse(&ipv4(&[], flags, 8), Link::Ethernet).unwrap().part;
         assert_eq!(part([0x40, 0]), Part::Whole);
         assert_eq!(part([0x20, 0]), Part::First(7));
         assert_eq!(part([0x20, 1]), Part::Later(7));
@@ -292,11 +320,13 @@ mod tests {
                         *last = value;
                     }
                     bytes.resize(original.len(), value);
-                    if let Ok(datagram) = parse(&Bytes(bytes)) {
+                    if let Ok(datagram) = parse(&Bytes(bytes), Link::Ethernet) {
                         assert!(datagram.end as usize <= original.len());
                     }
                 }
-                assert!(parse(&Bytes(original[..end].to_vec())).is_err() || end >= 38);
+                assert!(
+                    parse(&Bytes(original[..end].to_vec()), Link::Ethernet).is_err() || end >= 38
+                );
             }
         }
     }

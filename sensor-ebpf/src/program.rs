@@ -9,8 +9,8 @@ use aya_ebpf::{EbpfContext, Global};
 use aya_log_ebpf::warn;
 use sensor_ebpf::parse::Frame;
 use sensor_ebpf::{
-    COUNTERS as ALL, Counter, DEFAULT_PORTS, Direction, Endpoint, FRAGMENTS_MAX, Header,
-    LEARNED_MAX, MAX_WORKERS, PORT_WORDS, Ports, worker,
+    CLOSED, COUNTERS as ALL, Counter, DEFAULT_PORTS, Direction, Endpoint, FRAGMENTS_MAX, Header,
+    LEARNED_MAX, MAX_WORKERS, PORT_WORDS, Ports,
 };
 
 use crate::filter::{self, FragmentKey};
@@ -30,9 +30,9 @@ static RINGS: ArrayOfMaps<RingBuf<Header, 4096>, { MAX_WORKERS as usize }> = Arr
 #[btf_map]
 pub(crate) static LEARNED: LruHashMap<Endpoint, u8, { LEARNED_MAX as usize }> = LruHashMap::new();
 
-/// Datagrams whose first fragment was taken.
+/// Datagrams whose first fragment was taken, and by which worker.
 #[btf_map]
-pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, u8, { FRAGMENTS_MAX as usize }> =
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, u32, { FRAGMENTS_MAX as usize }> =
     LruHashMap::new();
 
 /// The listed ports. The daemon overwrites this and the settings below before loading.
@@ -41,7 +41,12 @@ pub(crate) static PORTS: [u64; PORT_WORDS] = *Ports::of(&DEFAULT_PORTS).words();
 
 /// How many rings there are.
 #[unsafe(no_mangle)]
-static WORKERS: Global<u32> = Global::new(1);
+pub(crate) static WORKERS: Global<u32> = Global::new(1);
+
+/// The UDP port of VXLAN; [`CLOSED`] if tunnels are not looked into. The verifier leaves out then
+/// what would.
+#[unsafe(no_mangle)]
+pub(crate) static VXLAN_PORT: Global<u32> = Global::new(CLOSED);
 
 /// The daemon is woken at each multiple of so many waiting bytes, a power of two; else it comes by
 /// itself.
@@ -94,15 +99,15 @@ fn inspect<C: EbpfContext, S: Source>(ctx: &C, frame: Option<KernelFrame<S>>) {
         return;
     };
     let sequence = counters.add(Counter::Seen, 1);
-    let Some(frame) = frame else {
+    let Some(mut frame) = frame else {
         counters.add(Counter::LoadFailed, 1);
         return;
     };
-    let Some(pair) = filter::choose(&frame, &counters) else {
+    let Some(worker) = filter::choose(&mut frame, &counters) else {
         return;
     };
     counters.add(Counter::Matched, 1);
-    let Some(ring) = RINGS.get(worker(pair.0, pair.1, WORKERS.load())) else {
+    let Some(ring) = RINGS.get(worker) else {
         counters.add(Counter::NoRing, 1);
         return;
     };

@@ -56,7 +56,7 @@ pub(crate) fn copy<S: Source>(
         len: HUGE as u32,
         ifindex: frame.ifindex(),
         direction: frame.direction() as u32,
-        reserved: 0,
+        link: frame.link() as u32,
     };
     let mut records = 1;
     for _ in 0..MAX_HUGE {

@@ -3,6 +3,9 @@
 /// The most workers, and so rings, that can be set.
 pub const MAX_WORKERS: u32 = 64;
 
+/// In place of the UDP port of VXLAN: tunnels are not looked into.
+pub const CLOSED: u32 = u32::MAX;
+
 /// The longest frame that is copied: above the largest super-packet that Linux builds for
 /// segmentation offload (GSO_MAX_SIZE, 524,280 bytes) and its link header.
 pub const MAX_FRAME: u32 = 540_000;

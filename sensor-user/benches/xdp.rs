@@ -132,7 +132,7 @@ fn drain(ring: &mut RingSource) -> Result<u64> {
     let mut frames = 0;
     loop {
         let before = frames;
-        let progress = ring.poll(Duration::ZERO, &mut |_| frames += 1)?;
+        let progress = ring.poll(Duration::ZERO, &mut |_, _| frames += 1)?;
         if frames == before || progress == Progress::End {
             return Ok(frames);
         }

@@ -121,9 +121,8 @@ pub struct ProtocolLine {
 }
 
 impl StatsLine {
-    /// From what the decoders counted, how often a capture's clock was set back, and how long it
-    /// took.
-    pub fn new(stats: &Stats, clock_steps: u64, seconds: f64) -> Self {
+    /// From what the decoders counted, what the captures lost by name, and how long it took.
+    pub fn new(stats: &Stats, losses: [(&'static str, u64); 2], seconds: f64) -> Self {
         let protocols = stats
             .protocols()
             .map(|(name, count)| {
@@ -139,7 +138,7 @@ impl StatsLine {
             .collect();
         let drops = stats
             .drops()
-            .chain([("clock-step", clock_steps)])
+            .chain(losses)
             .filter(|&(_, count)| count > 0)
             .map(|(name, count)| (name.to_owned(), count))
             .collect();

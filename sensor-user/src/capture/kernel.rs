@@ -12,7 +12,7 @@ use aya_log::EbpfLogger;
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use nix::errno::Errno;
 use sensor_ebpf::{
-    COUNTERS, Counter, DEFAULT_PORTS, Endpoint, MAX_WORKERS, Ports, endpoint, mapped, words,
+    CLOSED, COUNTERS, Counter, DEFAULT_PORTS, Endpoint, MAX_WORKERS, Ports, endpoint, mapped, words,
 };
 
 use super::attach::{Attachment, CaptureError, Plan, Rung, index, os_error};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub ring_bytes: u32,
     /// Whether frames that arrive are dropped after the copy (tap mode).
     pub drop: bool,
+    /// Whether tunnels are looked into (tap mode), and then the UDP port of VXLAN.
+    pub vxlan_port: Option<u16>,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             workers: u32::try_from(cores).unwrap_or(1),
             ring_bytes: 8 << 20,
             drop: false,
+            vxlan_port: None,
         }
     }
 }
@@ -151,12 +154,14 @@ impl Kernel {
         let listed: Vec<u16> = settings.ports.iter().copied().collect();
         let ports = Ports::of(&listed);
         let drop = u8::from(settings.drop);
+        let vxlan_port = settings.vxlan_port.map_or(CLOSED, u32::from);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("RINGS", settings.workers)
             .override_global("PORTS", ports.words(), true)
             .override_global("WORKERS", &settings.workers, true)
             .override_global("WAKE_BYTES", &wake_bytes, true)
             .override_global("DROP", &drop, true)
+            .override_global("VXLAN_PORT", &vxlan_port, true)
             .load(PROGRAM)
             .map_err(refused_object)?;
         let rings = make_rings(&mut ebpf, settings.workers, ring_bytes)?;

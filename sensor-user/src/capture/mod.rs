@@ -14,15 +14,15 @@ use goshawk_model::Timestamp;
 
 /// A stream of packets in the order of their capture, owned by one worker thread.
 pub trait Source: Send {
-    /// Hands every packet that is ready to `sink`, oldest first, and waits up to `patience` when
-    /// none is.
+    /// Hands every packet that is ready to `sink`, oldest first and with the number of the worker's
+    /// decoder that it belongs to, and waits up to `patience` when none is.
     ///
     /// # Errors
     /// When the source has failed for good; a loss is counted, not an error.
     fn poll(
         &mut self,
         patience: Duration,
-        sink: &mut dyn FnMut(Frame<'_>),
+        sink: &mut dyn FnMut(usize, Frame<'_>),
     ) -> anyhow::Result<Progress>;
 
     /// The last step of the clock since this was asked: the time that it was, and the time that it

@@ -9,6 +9,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use goshawk_decode::Tunnels;
 use goshawk_model::{Account, Timestamp};
 use serde::{Deserialize, Deserializer};
 
@@ -66,6 +67,8 @@ pub struct Capture {
     pub ports: Option<Vec<u16>>,
     /// Threads that decode; as many as there are cores, at most four, unless given.
     pub workers: Option<u16>,
+    /// The UDP port of the VXLAN tunnels that are looked into, behind a tap and in captures.
+    pub vxlan_port: u16,
     /// Memory of each worker's ring, KiB; a power of two.
     pub ring_kib: u32,
     /// Whether generic XDP may be used where neither native XDP nor TC ingress can.
@@ -231,6 +234,7 @@ impl Default for Capture {
             interfaces: Interfaces::Auto,
             ports: None,
             workers: None,
+            vxlan_port: Tunnels::VXLAN_PORT,
             ring_kib: 8192,
             allow_generic: false,
             force_tap: false,
@@ -321,6 +325,7 @@ impl Config {
             interfaces,
             ports,
             workers,
+            vxlan_port,
             ring_kib,
             allow_generic,
             force_tap,
@@ -335,6 +340,7 @@ impl Config {
             ("capture.interfaces", *interfaces != new.capture.interfaces),
             ("capture.ports", *ports != new.capture.ports),
             ("capture.workers", *workers != new.capture.workers),
+            ("capture.vxlan_port", *vxlan_port != new.capture.vxlan_port),
             ("capture.ring_kib", *ring_kib != new.capture.ring_kib),
             (
                 "capture.allow_generic",
@@ -386,6 +392,25 @@ impl Config {
             workers: workers.map_or(defaults.workers, u32::from),
             ring_bytes: ring_kib << 10,
             drop: *mode == Mode::Tap,
+            vxlan_port: match self.live_tunnels() {
+                Tunnels::Open { vxlan_port } => Some(vxlan_port),
+                Tunnels::Closed => None,
+            },
+        }
+    }
+
+    /// Whether a running sensor looks into tunnels: behind a tap alone.
+    pub fn live_tunnels(&self) -> Tunnels {
+        match self.capture.mode {
+            Mode::Tap => self.tunnels_in_captures(),
+            Mode::Host | Mode::Gateway => Tunnels::Closed,
+        }
+    }
+
+    /// How a replay looks into tunnels; it cannot know where a capture is from.
+    pub fn tunnels_in_captures(&self) -> Tunnels {
+        Tunnels::Open {
+            vxlan_port: self.capture.vxlan_port,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which worker, and which of its decoders, a packet belongs to.
 
-use goshawk_decode::{Frame, Limits, shard};
+use goshawk_decode::{Limits, Sharder, Tunnels};
 
 /// A fixed number of decoders dealt to workers.
 ///
@@ -10,6 +10,16 @@ use goshawk_decode::{Frame, Limits, shard};
 pub struct Deal {
     shards: u32,
     workers: u32,
+    tunnels: Tunnels,
+}
+
+/// Where a packet belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The worker.
+    pub worker: usize,
+    /// Which of its decoders.
+    pub decoder: usize,
 }
 
 impl Deal {
@@ -17,19 +27,23 @@ impl Deal {
     const SHARDS: u32 = 16;
 
     /// Where one worker has one decoder, since the kernel has dealt the packets.
-    pub const LIVE: Self = Self {
-        shards: 1,
-        workers: 1,
-    };
+    pub fn live(tunnels: Tunnels) -> Self {
+        Self {
+            shards: 1,
+            workers: 1,
+            tunnels,
+        }
+    }
 
     /// For a replay with this many workers; more than there are decoders would idle.
-    pub fn replay(workers: usize) -> Self {
+    pub fn replay(workers: usize, tunnels: Tunnels) -> Self {
         let workers = u32::try_from(workers)
             .unwrap_or(u32::MAX)
             .clamp(1, Self::SHARDS);
         Self {
             shards: Self::SHARDS,
             workers,
+            tunnels,
         }
     }
 
@@ -63,17 +77,21 @@ impl Deal {
         }
     }
 
-    /// The worker that a packet belongs to.
-    pub fn worker(self, frame: &Frame<'_>) -> usize {
-        (shard(frame, self.shards) % self.workers) as usize
+    /// Whether decoders look into tunnels.
+    pub fn tunnels(self) -> Tunnels {
+        self.tunnels
     }
 
-    /// Which of that worker's decoders it belongs to.
-    pub fn decoder(self, frame: &Frame<'_>) -> usize {
-        if self.shards == 1 {
-            0
-        } else {
-            (shard(frame, self.shards) / self.workers) as usize
+    /// Says which of all decoders a packet belongs to.
+    pub fn sharder(self) -> Sharder {
+        Sharder::new(self.shards, self.tunnels)
+    }
+
+    /// Where that decoder is.
+    pub fn place(self, shard: u32) -> Place {
+        Place {
+            worker: (shard % self.workers) as usize,
+            decoder: (shard / self.workers) as usize,
         }
     }
 }

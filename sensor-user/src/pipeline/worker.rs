@@ -24,7 +24,6 @@ pub struct Worker {
     index: usize,
     source: Box<dyn Source>,
     decoders: Vec<Decoder>,
-    deal: Deal,
     reports: Sender<Report>,
     stop: Option<Arc<AtomicBool>>,
     /// The watermark last reported, and when counters went with one.
@@ -42,14 +41,13 @@ impl Worker {
         reports: Sender<Report>,
     ) -> Self {
         let decoders = (0..deal.decoders(index % deal.workers()))
-            .map(|_| Decoder::new(Arc::clone(sensor), deal.limits()))
+            .map(|_| Decoder::new(Arc::clone(sensor), deal.limits()).with_tunnels(deal.tunnels()))
             .collect();
         let (reported, counted) = (Timestamp::ZERO, Timestamp::ZERO);
         Self {
             index,
             source,
             decoders,
-            deal,
             reports,
             stop: None,
             reported,
@@ -77,15 +75,12 @@ impl Worker {
                 .is_some_and(|stop| stop.load(Ordering::Acquire));
             let patience = if stop { Duration::ZERO } else { PATIENCE };
             let Self {
-                source,
-                decoders,
-                deal,
-                ..
+                source, decoders, ..
             } = &mut self;
             let mut packets = 0_usize;
-            let progress = source.poll(patience, &mut |frame| {
+            let progress = source.poll(patience, &mut |decoder, frame| {
                 packets += 1;
-                if let Some(decoder) = decoders.get_mut(deal.decoder(&frame)) {
+                if let Some(decoder) = decoders.get_mut(decoder) {
                     decoder.frame(&frame, &mut decoded);
                 }
             })?;

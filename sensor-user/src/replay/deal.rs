@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use goshawk_decode::{Frame, LinkType};
+use goshawk_decode::{Frame, LinkType, Sharder};
 use goshawk_model::Timestamp;
 
 use crate::capture::file::{Captures, Packet};
 use crate::capture::{Progress, Source};
-use crate::pipeline::deal::Deal;
+use crate::pipeline::deal::{Deal, Place};
 
 /// Packets of a batch, at the most.
 const BATCH_PACKETS: usize = 512;
@@ -24,6 +24,7 @@ const TICK: u64 = Duration::from_secs(1).as_nanos() as u64;
 /// Deals packets to workers.
 pub(super) struct Dealer {
     deal: Deal,
+    sharder: Sharder,
     hands: Vec<(Sender<Batch>, Batch)>,
     ticked: Timestamp,
     origin: u64,
@@ -35,8 +36,19 @@ pub(super) struct Hand(Receiver<Batch>);
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    packets: Vec<(Timestamp, u64, LinkType, u32, Range<usize>)>,
+    packets: Vec<Dealt>,
     watermark: Timestamp,
+}
+
+/// A packet of a batch.
+struct Dealt {
+    decoder: usize,
+    time: Timestamp,
+    origin: u64,
+    link: LinkType,
+    wire_len: u32,
+    /// Where its bytes are.
+    range: Range<usize>,
 }
 
 /// A dealer, and the hand of each worker.
@@ -52,6 +64,7 @@ pub(super) fn dealer(deal: Deal) -> (Dealer, Vec<Hand>) {
     (
         Dealer {
             deal,
+            sharder: deal.sharder(),
             hands: hands_out,
             ticked: Timestamp::ZERO,
             origin: 0,
@@ -81,11 +94,11 @@ impl Dealer {
                 wire_len: packet.wire_len,
                 data: &packet.data,
             };
-            let worker = self.deal.worker(&frame);
+            let Place { worker, decoder } = self.deal.place(self.sharder.shard(&frame));
             let Some((_, batch)) = self.hands.get_mut(worker) else {
                 continue;
             };
-            batch.add(&frame);
+            batch.add(decoder, &frame);
             if batch.is_full() {
                 self.flush(worker);
             }
@@ -106,12 +119,18 @@ impl Dealer {
 }
 
 impl Batch {
-    fn add(&mut self, frame: &Frame<'_>) {
+    fn add(&mut self, decoder: usize, frame: &Frame<'_>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(frame.data);
         let range = start..self.bytes.len();
-        self.packets
-            .push((frame.time, frame.origin, frame.link, frame.wire_len, range));
+        self.packets.push(Dealt {
+            decoder,
+            time: frame.time,
+            origin: frame.origin,
+            link: frame.link,
+            wire_len: frame.wire_len,
+            range,
+        });
     }
 
     fn is_full(&self) -> bool {
@@ -123,20 +142,20 @@ impl Source for Hand {
     fn poll(
         &mut self,
         _patience: Duration,
-        sink: &mut dyn FnMut(Frame<'_>),
+        sink: &mut dyn FnMut(usize, Frame<'_>),
     ) -> anyhow::Result<Progress> {
         let Ok(batch) = self.0.recv() else {
             return Ok(Progress::End);
         };
-        for &(time, origin, link, wire_len, ref range) in &batch.packets {
-            let data = batch.bytes.get(range.clone()).unwrap_or_default();
-            sink(Frame {
-                time,
-                origin,
-                link,
-                wire_len,
-                data,
-            });
+        for dealt in &batch.packets {
+            let frame = Frame {
+                time: dealt.time,
+                origin: dealt.origin,
+                link: dealt.link,
+                wire_len: dealt.wire_len,
+                data: batch.bytes.get(dealt.range.clone()).unwrap_or_default(),
+            };
+            sink(dealt.decoder, frame);
         }
         Ok(Progress::Upto(batch.watermark))
     }

@@ -66,7 +66,8 @@ pub enum Ending {
 /// If standard output cannot be written, or a thread cannot be started.
 pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
     let started = Instant::now();
-    let deal = Deal::replay(options.workers.map_or_else(default_workers, usize::from));
+    let workers = options.workers.map_or_else(default_workers, usize::from);
+    let deal = Deal::replay(workers, config.tunnels_in_captures());
     let sensor: Arc<str> = config.sensor_name().into();
     let (reports, inbox) = bounded(REPORTS_IN_FLIGHT);
     let (dealer, hands) = deal::dealer(deal);
@@ -110,7 +111,7 @@ pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
     if options.stats {
         let line = StatsLine::new(
             &counts.decoders,
-            captures.clock_steps(),
+            captures.losses(),
             started.elapsed().as_secs_f64(),
         );
         eprintln!("{}", serde_json::to_string(&line)?);

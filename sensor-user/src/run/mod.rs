@@ -89,9 +89,10 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let (failed, failures) = bounded(1);
     let sources = kernel.sources();
     let count = sources.len();
+    let deal = Deal::live(config.live_tunnels());
     let mut workers = Vec::new();
     for (index, source) in sources.into_iter().enumerate() {
-        let worker = Worker::new(index, Box::new(source), &name, Deal::LIVE, reports.clone())
+        let worker = Worker::new(index, Box::new(source), &name, deal, reports.clone())
             .until(Arc::clone(&stop));
         let failed = failed.clone();
         workers.push(spawn(&format!("decode-{index}"), move || {

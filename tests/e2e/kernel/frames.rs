@@ -146,6 +146,56 @@ pub(crate) fn ipv6_fragments(id: u32, port: u16) -> (Vec<u8>, Vec<u8>) {
     (first, rest(IpHeaders::Ipv6(ipv6(), fragment(2, false))))
 }
 
+/// An Ethernet frame of an IPv4 packet around `payload`, between the ends of a tunnel.
+pub(crate) fn outside(protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
+    let mut header = Ipv4Header::new(0, 64, protocol, [192, 0, 2, 1], [192, 0, 2, 2]).unwrap();
+    header.dont_fragment = false;
+    framed(
+        IpHeaders::Ipv4(header, Ipv4Extensions::default()),
+        protocol,
+        payload,
+    )
+}
+
+/// The same over IPv6.
+pub(crate) fn outside_v6(protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
+    framed(
+        IpHeaders::Ipv6(ipv6(), Ipv6Extensions::default()),
+        protocol,
+        payload,
+    )
+}
+
+/// The payload of a VXLAN packet, from its UDP header on, around a frame.
+pub(crate) fn vxlan(port: u16, frame: &[u8]) -> Vec<u8> {
+    let [p0, p1] = port.to_be_bytes();
+    let [l0, l1] = (16 + frame.len() as u16).to_be_bytes();
+    let headers = [0x9c, 0x40, p0, p1, l0, l1, 0, 0, 8, 0, 0, 0, 0, 0, 5, 0];
+    [&headers, frame].concat()
+}
+
+/// The fragments of a frame's IPv4 packet, of at most `size` bytes of its payload each.
+pub(crate) fn cut(frame: &[u8], id: u16, size: usize) -> Vec<Vec<u8>> {
+    let (header, payload) = frame.split_at(34);
+    let count = payload.len().div_ceil(size);
+    let parts = payload.chunks(size).enumerate().map(|(index, part)| {
+        let place = (index * size / 8) as u16 | u16::from(index + 1 < count) << 13;
+        let mut fragment = [header, part].concat();
+        fragment[16..18].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+        fragment[18..20].copy_from_slice(&id.to_be_bytes());
+        fragment[20..22].copy_from_slice(&place.to_be_bytes());
+        fragment
+    });
+    parts.collect()
+}
+
+fn framed(headers: IpHeaders, protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2(MACS.0, MACS.1).ip(headers);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, protocol, payload).unwrap();
+    frame
+}
+
 /// Sets the IPv4 total length to zero and the checksum to nonsense, as a frame looks that is
 /// still to be segmented.
 pub(crate) fn unfinished(mut frame: Vec<u8>) -> Vec<u8> {

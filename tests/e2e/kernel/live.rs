@@ -19,17 +19,17 @@ use sensor_ebpf::Counter;
 
 use crate::{Captured, Sensor, frames};
 
-const CONTROLLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 9);
+pub(crate) const CONTROLLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 9);
 
 /// A controller and a client, each with `eth0` at its end of one cable.
-struct Cable {
-    controller: Namespace,
-    client: Namespace,
+pub(crate) struct Cable {
+    pub(crate) controller: Namespace,
+    pub(crate) client: Namespace,
 }
 
 impl Cable {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let cable = Self {
             controller: Namespace::new("controller").unwrap(),
             client: Namespace::new("client").unwrap(),
@@ -68,7 +68,7 @@ impl Cable {
     }
 
     /// Runs `work` in the controller's network, in a thread that may panic with its own message.
-    fn at_controller<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn at_controller<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.controller.inside(|| Ok(work())).unwrap()
     }
 
@@ -142,7 +142,7 @@ fn tc_rung() -> Rung {
     }
 }
 
-fn request(mode: Mode, interfaces: &[&str]) -> Request {
+pub(crate) fn request(mode: Mode, interfaces: &[&str]) -> Request {
     let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
     Request {
         mode,

@@ -1,5 +1,6 @@
 //! The kernel program on the running kernel: frames through it one by one ([`rehearsed`]), and on
-//! real interfaces in namespaces of the tests' own ([`live`]).
+//! real interfaces in namespaces of the tests' own ([`live`]); what a tap sees in tunnels, both ways
+//! ([`tunnels`]).
 //!
 //! These tests need root. Without it they fail: a test that skips itself proves nothing.
 #![expect(
@@ -10,9 +11,11 @@
 mod frames;
 mod live;
 mod rehearsed;
+mod tunnels;
 
 use std::time::{Duration, Instant};
 
+use goshawk_decode::LinkType;
 use goshawk_model::Timestamp;
 use goshawk_sensor::capture::kernel::{Counts, Entry, Kernel, Settings};
 use goshawk_sensor::capture::ring::RingSource;
@@ -30,6 +33,7 @@ struct Sensor {
 struct Captured {
     worker: usize,
     time: Timestamp,
+    link: LinkType,
     data: Vec<u8>,
 }
 
@@ -81,11 +85,12 @@ impl Sensor {
             loop {
                 let before = captured.len();
                 let progress = source
-                    .poll(Duration::ZERO, &mut |frame| {
+                    .poll(Duration::ZERO, &mut |_, frame| {
                         assert_eq!(frame.wire_len as usize, frame.data.len());
                         captured.push(Captured {
                             worker,
                             time: frame.time,
+                            link: frame.link,
                             data: frame.data.to_vec(),
                         });
                     })

@@ -28,5 +28,6 @@ mod wire;
 pub use decoder::{Decoded, Decoder};
 pub use frame::{Frame, LinkType};
 pub use limits::Limits;
-pub use shard::shard;
+pub use link::Tunnels;
+pub use shard::Sharder;
 pub use stats::{Drop, Protocol, ProtocolStats, Stats};

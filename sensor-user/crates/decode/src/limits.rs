@@ -27,6 +27,8 @@ pub struct Limits {
     pub max_fragments: usize,
     /// Bytes of all fragments together.
     pub max_fragment_bytes: usize,
+    /// How long after a packet its copy may come, from a tap that shows it twice.
+    pub copy_wait: Duration,
     /// Requests on one flow that wait for their answer.
     pub max_pending: usize,
     /// Presentation contexts, and security contexts, of one DCE/RPC connection.
@@ -67,6 +69,7 @@ impl Default for Limits {
             max_datagrams: 1024,
             max_fragments: 128,
             max_fragment_bytes: 4 << 20,
+            copy_wait: Duration::from_millis(50),
             max_pending: 128,
             max_contexts: 64,
             max_smb_sessions: 64,

@@ -2,30 +2,91 @@
 
 use std::net::IpAddr;
 
-use etherparse::LaxIpSlice;
+use lru::LruCache;
 
+use crate::flow::fragments;
 use crate::frame::Frame;
-use crate::link;
+use crate::link::{self, IpPacket, MAX_DEPTH, Tunnels};
 
-/// The number, below `shards`, of the decoder that a frame belongs to.
+/// Deals frames to decoders.
 ///
-/// It is a hash of the pair of IP addresses, the same in both directions and without ports, so
-/// that all fragments and all flows of a pair meet in one decoder. It is the same in every run. A
-/// frame without IP addresses belongs to decoder 0.
-pub fn shard(frame: &Frame<'_>, shards: u32) -> u32 {
-    let Some((source, destination)) = addresses(frame) else {
-        return 0;
-    };
+/// A frame's decoder is a hash of the pair of IP addresses, the innermost one where there are
+/// tunnels: the same in both directions and without ports, so that all fragments and all flows of a
+/// pair meet in one decoder. It is the same in every run. A frame without IP addresses belongs to
+/// decoder 0.
+///
+/// Of a tunnel's packet that was cut into fragments, only the first shows the pair inside; the others
+/// follow it, as they do in the kernel.
+pub struct Sharder {
+    shards: u32,
+    tunnels: Tunnels,
+    /// Where the first fragments of tunnels' packets went.
+    followed: LruCache<fragments::Key, u32>,
+}
+
+/// Fragmented packets of tunnels that are followed at once. Of one that made room, the later
+/// fragments go astray, and what is there of it is counted when its time runs out.
+const MAX_FOLLOWED: usize = 4096;
+
+impl Sharder {
+    /// Deals to `shards` decoders, by what is inside tunnels if these are open.
+    pub fn new(shards: u32, tunnels: Tunnels) -> Self {
+        Self {
+            shards: shards.max(1),
+            tunnels,
+            followed: LruCache::unbounded(),
+        }
+    }
+
+    /// The number of the decoder that a frame belongs to.
+    pub fn shard(&mut self, frame: &Frame<'_>) -> u32 {
+        let Ok(packet) = link::ip_packet(frame) else {
+            return 0;
+        };
+        self.of(&packet, frame, MAX_DEPTH)
+    }
+
+    fn of(&mut self, packet: &IpPacket<'_>, frame: &Frame<'_>, depth: usize) -> u32 {
+        let is_tunnel = self.tunnels != Tunnels::Closed && depth > 0;
+        let key = packet
+            .fragment
+            .filter(|_| is_tunnel)
+            .map(|fragment| fragments::Key::of(packet, fragment));
+        if let Some(followed) = key.and_then(|key| self.followed.get(&key)) {
+            return *followed;
+        }
+        let is_first = packet.fragment.is_none_or(|fragment| fragment.offset == 0);
+        let inside = Some(())
+            .filter(|()| is_tunnel && is_first)
+            .and_then(|()| self.tunnels.inside(packet));
+        let Some((link, data)) = inside else {
+            return hash(packet.source, packet.destination, self.shards);
+        };
+        let inner = Frame {
+            link,
+            data,
+            ..*frame
+        };
+        let shard = match link::ip_packet(&inner) {
+            Ok(packet) => self.of(&packet, &inner, depth - 1),
+            Err(_) => 0,
+        };
+        if let Some(key) = key {
+            self.followed.put(key, shard);
+            if self.followed.len() > MAX_FOLLOWED {
+                self.followed.pop_lru();
+            }
+        }
+        shard
+    }
+}
+
+fn hash(source: IpAddr, destination: IpAddr, shards: u32) -> u32 {
     // A sum is symmetric; unlike an exclusive or it does not make all of a subnet's pairs alike.
     let pair = spread(source).wrapping_add(spread(destination));
     // The upper bits of a product are the well-mixed ones.
     let hash = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    u32::try_from(hash % u64::from(shards.max(1))).unwrap_or(0)
-}
-
-fn addresses(frame: &Frame<'_>) -> Option<(IpAddr, IpAddr)> {
-    let (ip, _stopped) = LaxIpSlice::from_slice(link::ip_bytes(frame)?).ok()?;
-    Some((ip.source_addr(), ip.destination_addr()))
+    u32::try_from(hash % u64::from(shards)).unwrap_or(0)
 }
 
 fn spread(address: IpAddr) -> u64 {
@@ -52,39 +113,102 @@ mod tests {
     use super::*;
     use crate::LinkType;
 
-    fn of(source: [u8; 4], destination: [u8; 4], port: u16) -> u32 {
-        let mut data = Vec::new();
+    const VXLAN: Tunnels = Tunnels::Open {
+        vxlan_port: Tunnels::VXLAN_PORT,
+    };
+
+    fn udp(source: [u8; 4], destination: [u8; 4], port: u16, payload: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
         PacketBuilder::ipv4(source, destination, 64)
-            .udp(port, 88)
-            .write(&mut data, b"")
+            .udp(40_000, port)
+            .write(&mut packet, payload)
             .unwrap();
-        let frame = Frame {
+        packet
+    }
+
+    /// VXLAN around an Ethernet frame of an IPv4 packet.
+    fn tunneled(packet: &[u8]) -> Vec<u8> {
+        let vxlan = [8, 0, 0, 0, 0, 0, 5, 0];
+        let ethernet = [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 8, 0];
+        let payload = [&vxlan[..], &ethernet, packet].concat();
+        udp([192, 0, 2, 1], [192, 0, 2, 2], 4789, &payload)
+    }
+
+    /// The fragments of an IPv4 packet, in order.
+    fn cut(packet: &[u8], id: u16, size: usize) -> Vec<Vec<u8>> {
+        let (header, payload) = packet.split_at(20);
+        let count = payload.len().div_ceil(size);
+        let parts = payload.chunks(size).enumerate().map(|(index, part)| {
+            let offset = (index * size / 8) as u16 | u16::from(index + 1 < count) << 13;
+            let mut fragment = [header, part].concat();
+            fragment[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+            fragment[4..6].copy_from_slice(&id.to_be_bytes());
+            fragment[6..8].copy_from_slice(&offset.to_be_bytes());
+            fragment
+        });
+        parts.collect()
+    }
+
+    fn of(sharder: &mut Sharder, data: &[u8]) -> u32 {
+        sharder.shard(&Frame {
             time: Timestamp::ZERO,
             origin: 0,
             link: LinkType::RawIp,
             wire_len: data.len() as u32,
-            data: &data,
-        };
-        shard(&frame, 16)
+            data,
+        })
     }
 
     #[test]
-    fn both_directions_and_all_ports_meet() {
+    fn both_directions_and_all_ports_meet_in_a_tunnel_or_not() {
+        let mut sharder = Sharder::new(16, VXLAN);
         for last in 0..=255 {
             let (one, two) = ([10, 0, 0, 1], [10, 0, 7, last]);
-            assert_eq!(of(one, two, 1), of(two, one, 2));
+            let there = of(&mut sharder, &udp(one, two, 88, b""));
+            let back = udp(two, one, 89, b"");
+            assert_eq!(of(&mut sharder, &back), there);
+            assert_eq!(of(&mut sharder, &tunneled(&back)), there);
+            assert_eq!(of(&mut sharder, &tunneled(&tunneled(&back))), there);
         }
     }
 
     #[test]
     fn clients_of_one_server_are_spread() {
+        let mut sharder = Sharder::new(16, VXLAN);
         let mut clients = BTreeMap::new();
         for last in 0..=255 {
-            *clients
-                .entry(of([10, 0, 0, 1], [10, 0, 7, last], 1))
-                .or_insert(0) += 1;
+            let packet = udp([10, 0, 0, 1], [10, 0, 7, last], 88, b"");
+            *clients.entry(of(&mut sharder, &packet)).or_insert(0) += 1;
         }
         assert_eq!(clients.len(), 16);
         assert!(clients.values().all(|&count| count < 40), "{clients:?}");
+    }
+
+    #[test]
+    fn fragments_of_a_tunnel_s_packet_follow_the_first() {
+        let mut sharder = Sharder::new(16, VXLAN);
+        for last in 0..=255 {
+            let packet = udp([10, 0, 0, 1], [10, 0, 7, last], 88, &[7; 200]);
+            let expected = of(&mut sharder, &packet);
+            for fragment in cut(&tunneled(&packet), last.into(), 96) {
+                assert_eq!(of(&mut sharder, &fragment), expected);
+            }
+        }
+        let mut closed = Sharder::new(16, Tunnels::Closed);
+        let packet = udp([10, 0, 0, 1], [10, 0, 7, 9], 88, &[7; 200]);
+        let outside = of(&mut closed, &udp([192, 0, 2, 2], [192, 0, 2, 1], 1, b""));
+        for fragment in cut(&tunneled(&packet), 1, 96) {
+            assert_eq!(of(&mut closed, &fragment), outside);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_fragments_is_followed_within_bounds() {
+        let mut sharder = Sharder::new(16, VXLAN);
+        let packet = tunneled(&udp([10, 0, 0, 1], [10, 0, 7, 9], 88, &[7; 200]));
+        for id in 0..=u16::MAX {
+            of(&mut sharder, &cut(&packet, id, 96)[0]);
+        }
+        assert_eq!(sharder.followed.len(), MAX_FOLLOWED);
     }
 }

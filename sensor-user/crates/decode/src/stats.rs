@@ -56,6 +56,8 @@ pub enum Drop {
     BadIp,
     /// TCP or UDP headers that contradict themselves or end early.
     BadTransport,
+    /// A packet that was seen before, at another place of the network.
+    Duplicate,
     /// A packet that the capture cut short (snaplen).
     CutPacket,
     /// A datagram whose fragments did not all come in time.
@@ -179,10 +181,11 @@ impl Protocol {
 
 impl Drop {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotIp,
         Self::BadIp,
         Self::BadTransport,
+        Self::Duplicate,
         Self::CutPacket,
         Self::FragmentTimeout,
         Self::FragmentEvicted,
@@ -203,6 +206,7 @@ impl Drop {
             Self::NotIp => "not-ip",
             Self::BadIp => "bad-ip",
             Self::BadTransport => "bad-transport",
+            Self::Duplicate => "duplicate",
             Self::CutPacket => "cut-packet",
             Self::FragmentTimeout => "fragment-timeout",
             Self::FragmentEvicted => "fragment-evicted",

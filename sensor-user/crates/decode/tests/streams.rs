@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use goshawk_decode::{Decoded, Protocol};
+use goshawk_decode::{Decoded, Drop, Protocol};
 use goshawk_model::Kind;
 use goshawk_model::rpc::DRSUAPI;
 use proptest::collection::vec;
@@ -128,7 +128,9 @@ proptest! {
         prop_assert_eq!(expected.len(), 11);
         let (found, stats) = decode(&maltreat(&bursts, &mischief));
         prop_assert_eq!(essence(&found), expected);
-        prop_assert_eq!(stats.drops().map(|(_, count)| count).sum::<u64>(), 0);
+        // A repetition that reaches no further back is a copy.
+        let lost = stats.drops().filter(|(name, _)| *name != Drop::Duplicate.name());
+        prop_assert_eq!(lost.map(|(_, count)| count).sum::<u64>(), 0);
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Captures {
     /// Files to be opened when those before them have ended, in reverse.
     later: Vec<PathBuf>,
     timeline: Timeline,
+    /// Packets skipped in the files that have ended.
+    unreadable: u64,
     /// What went wrong, in the order it did.
     problems: Vec<Problem>,
 }
@@ -35,6 +37,7 @@ impl Captures {
             open: Vec::new(),
             later: paths.iter().rev().cloned().collect(),
             timeline: Timeline::default(),
+            unreadable: 0,
             problems: Vec::new(),
         };
         while captures.open_next() && !sequential {}
@@ -56,6 +59,7 @@ impl Captures {
                 } else if file.was_cut() {
                     self.problems.push(Problem::Cut(file.path().to_owned()));
                 }
+                self.unreadable += file.unreadable();
                 self.open.remove(first);
                 if self.open.is_empty() {
                     self.open_next();
@@ -77,9 +81,14 @@ impl Captures {
         self.timeline.last()
     }
 
-    /// How often a capture's clock was set back.
-    pub fn clock_steps(&self) -> u64 {
-        self.timeline.steps()
+    /// What the captures themselves lost, by name: how often a clock was set back, and packets whose
+    /// link layer is one we do not read.
+    pub fn losses(&self) -> [(&'static str, u64); 2] {
+        let open = self.open.iter().map(|(file, _)| file.unreadable());
+        [
+            ("clock-step", self.timeline.steps()),
+            ("unreadable-link", self.unreadable + open.sum::<u64>()),
+        ]
     }
 
     /// Opens files until one offers a packet; `false` when none is left.

@@ -3,8 +3,10 @@
 //! [`CaptureFile`] reads one; [`Captures`] makes several one stream, merged by time or one after
 //! another, on a [`Timeline`] that never runs backwards.
 
+mod input;
 mod merge;
 mod reader;
+mod records;
 mod timeline;
 
 use std::path::PathBuf;
@@ -57,7 +59,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
-    /// Its link layer is one we do not read.
+    /// Its link layer is one we do not read, for all of its packets.
     #[error("{}: link type {link} is not supported (Ethernet, Linux cooked, raw IP and BSD null are)", path.display())]
     LinkType {
         /// The file.

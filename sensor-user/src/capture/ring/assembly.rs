@@ -86,7 +86,7 @@ mod tests {
             len,
             ifindex: 1,
             direction: 0,
-            reserved: 0,
+            link: 0,
         }
     }
 

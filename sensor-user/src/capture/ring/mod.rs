@@ -11,7 +11,7 @@ use goshawk_decode::{Frame, LinkType};
 use goshawk_model::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sensor_ebpf::Header;
+use sensor_ebpf::{Header, Link};
 
 use self::assembly::Assembly;
 use self::clock::Clock;
@@ -82,7 +82,7 @@ impl RingSource {
     }
 
     /// Hands over what is ready, at most [`BATCH`] frames; returns how many that were.
-    fn drain(&mut self, sink: &mut dyn FnMut(Frame<'_>)) -> usize {
+    fn drain(&mut self, sink: &mut dyn FnMut(usize, Frame<'_>)) -> usize {
         let mut frames = 0;
         while frames < BATCH {
             let Some(record) = self.ring.next() else {
@@ -91,6 +91,14 @@ impl RingSource {
             let Some((header, body)) = Header::split(&record) else {
                 self.counts.malformed += 1;
                 continue;
+            };
+            let link = match header.link() {
+                Some(Link::Ethernet) => LinkType::Ethernet,
+                Some(Link::Ip) => LinkType::RawIp,
+                None => {
+                    self.counts.malformed += 1;
+                    continue;
+                }
             };
             let Some(data) = self.assembly.add(&header, body) else {
                 continue;
@@ -102,13 +110,15 @@ impl RingSource {
             self.floor = self.floor.max(stamped);
             self.sequence += 1;
             frames += 1;
-            sink(Frame {
+            let frame = Frame {
                 time: self.floor,
                 origin: (u64::from(self.worker) << 48) | self.sequence,
-                link: LinkType::Ethernet,
+                link,
                 wire_len: header.frame_len,
                 data,
-            });
+            };
+            // The worker of a ring has one decoder.
+            sink(0, frame);
         }
         frames
     }
@@ -139,7 +149,7 @@ impl Source for RingSource {
     fn poll(
         &mut self,
         patience: Duration,
-        sink: &mut dyn FnMut(Frame<'_>),
+        sink: &mut dyn FnMut(usize, Frame<'_>),
     ) -> anyhow::Result<Progress> {
         if let Some(step) = self.clock.resample() {
             self.counts.clock_steps += 1;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use etherparse::{IpNumber, TcpSlice, UdpSlice};
 use goshawk_model::{Activity, Timestamp, Transport};
 
+use crate::flow::duplicates::Duplicates;
 use crate::flow::fragments::Fragments;
 use crate::flow::stream::Segment;
 use crate::flow::{FlowKey, Side};
 use crate::frame::Frame;
 use crate::limits::Limits;
-use crate::link::{self, IpPacket};
+use crate::link::{self, IpPacket, MAX_DEPTH, Tunnels};
 use crate::protocol;
 use crate::stats::{Drop, Stats};
 
@@ -27,6 +28,8 @@ use table::Table;
 /// over threads.
 pub struct Decoder {
     shared: Shared,
+    tunnels: Tunnels,
+    duplicates: Duplicates,
     fragments: Fragments,
     table: Table,
 }
@@ -55,47 +58,30 @@ impl Decoder {
     pub fn new(sensor: Arc<str>, limits: Limits) -> Self {
         Self {
             shared: Shared::new(sensor, limits),
+            tunnels: Tunnels::Closed,
+            duplicates: Duplicates::new(),
             fragments: Fragments::new(),
             table: Table::new(),
         }
     }
 
+    /// Also looks into tunnels, if these are open.
+    #[must_use]
+    pub fn with_tunnels(mut self, tunnels: Tunnels) -> Self {
+        self.tunnels = tunnels;
+        self
+    }
+
     /// Takes a packet; what it completes is appended to `out`.
     pub fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<Decoded>) {
-        let Shared {
-            stats, limits, sub, ..
-        } = &mut self.shared;
+        let Shared { stats, sub, .. } = &mut self.shared;
         *sub = 0;
         stats.packets += 1;
         stats.bytes += u64::from(frame.wire_len);
         if (frame.wire_len as usize) > frame.data.len() {
             stats.drop(Drop::CutPacket);
         }
-        let packet = match link::ip_packet(frame) {
-            Ok(packet) => packet,
-            Err(reason) => {
-                stats.drop(reason);
-                return;
-            }
-        };
-        let stamp = Stamp {
-            time: frame.time,
-            origin: frame.origin,
-        };
-        let Some(fragment) = packet.fragment else {
-            self.datagram(&packet, stamp, out);
-            return;
-        };
-        let whole = self
-            .fragments
-            .add(&packet, fragment, frame.time, limits, stats);
-        if let Some(payload) = whole {
-            let packet = IpPacket {
-                payload: &payload,
-                ..packet
-            };
-            self.datagram(&packet, stamp, out);
-        }
+        self.packet(frame, MAX_DEPTH, out);
     }
 
     /// Lets time pass up to `now`: what has waited long enough is appended to `out`, each at the
@@ -118,6 +104,76 @@ impl Decoder {
     /// What was counted so far.
     pub fn stats(&self) -> &Stats {
         &self.shared.stats
+    }
+
+    /// Takes what is in a frame, or in a tunnel; that may be another one, `depth` times.
+    fn packet(&mut self, frame: &Frame<'_>, depth: usize, out: &mut Vec<Decoded>) {
+        let packet = match link::ip_packet(frame) {
+            Ok(packet) => packet,
+            Err(reason) => return self.shared.stats.drop(reason),
+        };
+        let Some(fragment) = packet.fragment else {
+            return self.whole(&packet, frame, depth, out);
+        };
+        if self.is_copy(&packet, frame.time) {
+            return;
+        }
+        let Shared { stats, limits, .. } = &mut self.shared;
+        let payload = self
+            .fragments
+            .add(&packet, fragment, frame.time, limits, stats);
+        if let Some(payload) = payload {
+            let packet = IpPacket {
+                payload: &payload,
+                ..packet
+            };
+            self.whole(&packet, frame, depth, out);
+        }
+    }
+
+    /// Takes a whole packet: one that came so, or the fragments of one together.
+    fn whole(
+        &mut self,
+        packet: &IpPacket<'_>,
+        frame: &Frame<'_>,
+        depth: usize,
+        out: &mut Vec<Decoded>,
+    ) {
+        let inside = Some(self.tunnels)
+            .filter(|_| depth > 0)
+            .and_then(|tunnels| tunnels.inside(packet));
+        if let Some((link, data)) = inside {
+            let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            let inner = Frame {
+                link,
+                data,
+                wire_len: length.saturating_add(packet.missing),
+                ..*frame
+            };
+            return self.packet(&inner, depth - 1, out);
+        }
+        // Fragments were looked at one by one.
+        if packet.fragment.is_none() && self.is_copy(packet, frame.time) {
+            return;
+        }
+        let stamp = Stamp {
+            time: frame.time,
+            origin: frame.origin,
+        };
+        self.datagram(packet, stamp, out);
+    }
+
+    /// Whether the packet was seen before; that is counted. Nobody reads but TCP and UDP.
+    fn is_copy(&mut self, packet: &IpPacket<'_>, time: Timestamp) -> bool {
+        let Shared { stats, limits, .. } = &mut self.shared;
+        let is_copy = matches!(
+            packet.protocol,
+            IpNumber::TCP | IpNumber::UDP | IpNumber::GRE
+        ) && self.duplicates.is_copy(packet, time, limits.copy_wait);
+        if is_copy {
+            stats.drop(Drop::Duplicate);
+        }
+        is_copy
     }
 
     /// Takes a whole datagram: what an IP packet carries, or the fragments of one together.

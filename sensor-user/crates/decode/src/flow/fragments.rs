@@ -24,8 +24,9 @@ pub(crate) struct Fragments {
     bytes: usize,
 }
 
+/// What the fragments of a datagram have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     source: IpAddr,
     destination: IpAddr,
     protocol: IpNumber,
@@ -68,12 +69,7 @@ impl Fragments {
             stats.drop(Drop::BadIp);
             return None;
         }
-        let key = Key {
-            source: packet.source,
-            destination: packet.destination,
-            protocol: packet.protocol,
-            identification: fragment.identification,
-        };
+        let key = Key::of(packet, fragment);
         // Not promoted by use: the order of the table is the order of arrival.
         if self.datagrams.peek(&key).is_none() {
             self.datagrams.put(key, Datagram::new(time));
@@ -119,6 +115,17 @@ impl Fragments {
     fn forget_oldest(&mut self) {
         if let Some((_, datagram)) = self.datagrams.pop_lru() {
             self.bytes = self.bytes.saturating_sub(datagram.bytes as usize);
+        }
+    }
+}
+
+impl Key {
+    pub(crate) fn of(packet: &IpPacket<'_>, fragment: Fragment) -> Self {
+        Self {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: packet.protocol,
+            identification: fragment.identification,
         }
     }
 }
@@ -179,6 +186,7 @@ mod tests {
             destination: [10, 0, 0, 2].into(),
             protocol: IpNumber::UDP,
             fragment: None,
+            header: &[],
             payload,
             missing: 0,
         }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what the bytes mean; whoever reads a stream implements [`stream::Reader`].
 
+pub(crate) mod duplicates;
 pub(crate) mod fragments;
 mod key;
 mod queue;

@@ -13,6 +13,8 @@ pub(crate) struct IpPacket<'a> {
     pub(crate) protocol: IpNumber,
     /// Which part of a datagram this is, if it is not a whole one.
     pub(crate) fragment: Option<Fragment>,
+    /// What stands before the payload: the IP header, its options or extension headers.
+    pub(crate) header: &'a [u8],
     pub(crate) payload: &'a [u8],
     /// Bytes of the payload that were on the wire and are not in the capture.
     pub(crate) missing: u32,
@@ -66,7 +68,9 @@ pub(super) fn parse(bytes: &[u8], cut: u32) -> Option<IpPacket<'_>> {
     } else {
         0
     };
+    let header = payload.payload.as_ptr().addr() - bytes.as_ptr().addr();
     Some(IpPacket {
+        header: bytes.get(..header)?,
         source: ip.source_addr(),
         destination: ip.destination_addr(),
         protocol: payload.ip_number,

@@ -1,12 +1,16 @@
-//! The frame's outermost headers: from any link layer down to an IP packet.
+//! The frame's outermost headers: from any link layer down to an IP packet, and from there into
+//! tunnels.
 
 mod ip;
+mod tunnel;
 
 use crate::frame::{Frame, LinkType};
 use crate::stats::Drop;
 use crate::wire::{Order, Wire};
 
 pub(crate) use ip::{Fragment, IpPacket};
+pub(crate) use tunnel::MAX_DEPTH;
+pub use tunnel::Tunnels;
 
 /// The IP packet in a frame.
 ///
@@ -20,7 +24,7 @@ pub(crate) fn ip_packet<'a>(frame: &Frame<'a>) -> Result<IpPacket<'a>, Drop> {
 }
 
 /// The bytes from the IP header on.
-pub(crate) fn ip_bytes<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
+fn ip_bytes<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     let mut wire = Wire::new(frame.data, Order::Big);
     match frame.link {
         LinkType::Ethernet => {

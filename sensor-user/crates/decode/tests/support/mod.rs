@@ -14,7 +14,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use goshawk_decode::{Decoded, Decoder, Frame, Limits, LinkType, Stats, shard};
+use goshawk_decode::{Decoded, Decoder, Frame, Limits, LinkType, Sharder, Stats, Tunnels};
 use goshawk_model::Timestamp;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
@@ -160,13 +160,18 @@ fn link_type(link: Linktype) -> Option<LinkType> {
     }
 }
 
+/// As a replay looks into them.
+const TUNNELS: Tunnels = Tunnels::Open {
+    vxlan_port: Tunnels::VXLAN_PORT,
+};
+
 /// Runs one decoder over packets in their order, a tick each second.
 pub(crate) fn decode(packets: &[Packet]) -> (Vec<Decoded>, Stats) {
     decode_with(packets, Limits::default())
 }
 
 pub(crate) fn decode_with(packets: &[Packet], limits: Limits) -> (Vec<Decoded>, Stats) {
-    let mut decoder = Decoder::new(Arc::from("test"), limits);
+    let mut decoder = Decoder::new(Arc::from("test"), limits).with_tunnels(TUNNELS);
     let mut out = Vec::new();
     let mut second = 0;
     for (origin, packet) in packets.iter().enumerate() {
@@ -186,7 +191,8 @@ pub(crate) fn decode_with(packets: &[Packet], limits: Limits) -> (Vec<Decoded>, 
 pub(crate) fn decode_sharded(packets: &[Packet], shards: u32) -> Vec<Decoded> {
     let mut all = Vec::new();
     for own in 0..shards {
-        let mut decoder = Decoder::new(Arc::from("test"), Limits::default());
+        let mut decoder = Decoder::new(Arc::from("test"), Limits::default()).with_tunnels(TUNNELS);
+        let mut sharder = Sharder::new(shards, TUNNELS);
         let mut second = 0;
         for (origin, packet) in packets.iter().enumerate() {
             let now = packet.time.as_nanos() / 1_000_000_000;
@@ -195,7 +201,7 @@ pub(crate) fn decode_sharded(packets: &[Packet], shards: u32) -> Vec<Decoded> {
                 decoder.tick(packet.time, &mut all);
             }
             let frame = packet.frame(origin as u64);
-            if shard(&frame, shards) == own {
+            if sharder.shard(&frame) == own {
                 decoder.frame(&frame, &mut all);
             }
         }

@@ -1,0 +1,282 @@
+//! Packets that a tap shows more than once: it mirrors both ways through a port, or two ports that
+//! a packet passes.
+//!
+//! A copy comes right behind and is the same from the IP header on, but for what a router between
+//! the two places changes (RFC 1812 5.3.1, RFC 8200 3). Of a TCP segment only the headers are
+//! compared: were its data another, the first copy would count all the same. The bytes themselves
+//! are compared, not a hash of them alone: a sender who can make two packets of one hash would hide
+//! the second behind the first.
+
+use std::time::Duration;
+
+use etherparse::IpNumber;
+use goshawk_model::Timestamp;
+
+use crate::link::IpPacket;
+
+/// The last packets, as many as there is room for. One that made room before its copy came costs
+/// little: the copy is decoded, too.
+pub(crate) struct Duplicates {
+    sets: Box<[[Seen; WAYS]]>,
+    /// The packets' bytes, one behind the other, from the front again when the end is reached.
+    bytes: Box<[u8]>,
+    /// Where the next packet goes, as if there were no end.
+    next: u64,
+}
+
+/// A packet that was seen; the default is none.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Where its bytes are.
+    at: u64,
+    /// How many of them are there to compare.
+    compared: usize,
+    /// How many it had.
+    length: usize,
+    time: Timestamp,
+}
+
+/// Packets remembered: in sets of those that hash alike, where the oldest makes room.
+const SETS: usize = 1024;
+const WAYS: usize = 4;
+/// Their bytes: about as many as so many packets have.
+const BYTES: usize = 256 << 10;
+/// Bytes that the hash covers: the usual headers, and the beginning of what is in them.
+const HASHED: usize = 64;
+
+impl Duplicates {
+    pub(crate) fn new() -> Self {
+        Self {
+            sets: vec![[Seen::default(); WAYS]; SETS].into_boxed_slice(),
+            bytes: vec![0; BYTES].into_boxed_slice(),
+            // Behind all places that were never taken.
+            next: BYTES as u64,
+        }
+    }
+
+    /// Whether `packet` is a copy of one that was seen at most `window` before; if it is none, it is
+    /// remembered.
+    pub(crate) fn is_copy(
+        &mut self,
+        packet: &IpPacket<'_>,
+        time: Timestamp,
+        window: Duration,
+    ) -> bool {
+        let Some(new) = self.write(packet, time) else {
+            return false;
+        };
+        let (Some(bytes), written) = (self.bytes_of(&new), self.next) else {
+            return false;
+        };
+        let set = hash(bytes) as usize % SETS;
+        let is_copy = |old: &Seen| {
+            old.compared == new.compared
+                && old.length == new.length
+                && old.time + window >= time
+                // It may have been written over.
+                && old.at + BYTES as u64 >= written
+                && self.bytes_of(old) == Some(bytes)
+        };
+        if self
+            .sets
+            .get(set)
+            .is_some_and(|seen| seen.iter().any(is_copy))
+        {
+            return true;
+        }
+        let set = self.sets.get_mut(set);
+        if let Some(oldest) = set.and_then(|seen| seen.iter_mut().min_by_key(|seen| seen.at)) {
+            *oldest = new;
+        }
+        false
+    }
+
+    /// Writes what is compared of `packet` behind the others; `None` if that is too long.
+    fn write(&mut self, packet: &IpPacket<'_>, time: Timestamp) -> Option<Seen> {
+        let payload = packet.payload.get(..compared(packet))?;
+        let header = packet.header.len();
+        let length = header + payload.len();
+        let place = (self.next % BYTES as u64) as usize;
+        if place + length > BYTES {
+            self.next += (BYTES - place) as u64;
+        }
+        let new = Seen {
+            at: self.next,
+            compared: length,
+            length: header + packet.payload.len(),
+            time,
+        };
+        let place = (self.next % BYTES as u64) as usize;
+        let (head, rest) = self
+            .bytes
+            .get_mut(place..place + length)?
+            .split_at_mut_checked(header)?;
+        head.copy_from_slice(packet.header);
+        rest.copy_from_slice(payload);
+        forget_hops(head);
+        self.next += length as u64;
+        Some(new)
+    }
+
+    fn bytes_of(&self, seen: &Seen) -> Option<&[u8]> {
+        let place = (seen.at % BYTES as u64) as usize;
+        self.bytes.get(place..place + seen.compared)
+    }
+}
+
+/// How much of the payload is compared: all, or the header of a TCP segment.
+fn compared(packet: &IpPacket<'_>) -> usize {
+    let whole = packet.payload.len();
+    match packet.payload.get(12) {
+        Some(offset) if packet.protocol == IpNumber::TCP && packet.fragment.is_none() => {
+            whole.min(usize::from(offset >> 4) * 4)
+        }
+        _ => whole,
+    }
+}
+
+/// Clears what each router changes: the time to live and the checksum over it.
+fn forget_hops(header: &mut [u8]) {
+    match header {
+        [0x60..0x70, _, _, _, _, _, _, hop_limit, ..] => *hop_limit = 0,
+        [0x40..0x50, _, _, _, _, _, _, _, ttl, _, checksum @ ..] => {
+            *ttl = 0;
+            if let Some(checksum) = checksum.first_chunk_mut::<2>() {
+                *checksum = [0; 2];
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Spreads packets over the sets. Whoever makes many that hash alike hides nothing: copies are found
+/// less often then.
+fn hash(bytes: &[u8]) -> u64 {
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = words.iter().take(HASHED / 8);
+    let hash = words.fold(bytes.len() as u64, |hash, word| {
+        (hash.rotate_left(5) ^ u64::from_ne_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    // The upper bits of a product are the well-mixed ones.
+    hash >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(50);
+    const UDP: [u8; 20] = [
+        0x45, 0, 0, 0, 0, 7, 0, 0, 64, 17, 0x12, 0x34, 10, 0, 0, 9, 10, 0, 0, 1,
+    ];
+
+    struct Tap {
+        duplicates: Duplicates,
+        time: Timestamp,
+    }
+
+    impl Tap {
+        fn new() -> Self {
+            Self {
+                duplicates: Duplicates::new(),
+                time: Timestamp::from_parts(1_772_359_200, 0),
+            }
+        }
+
+        fn shows(&mut self, header: &[u8], payload: &[u8]) -> bool {
+            let packet = IpPacket {
+                source: [10, 0, 0, 9].into(),
+                destination: [10, 0, 0, 1].into(),
+                protocol: IpNumber(header[9]),
+                fragment: None,
+                header,
+                payload,
+                missing: 0,
+            };
+            self.duplicates.is_copy(&packet, self.time, WINDOW)
+        }
+    }
+
+    #[test]
+    fn a_copy_is_the_same_but_for_its_hops_and_soon() {
+        let mut tap = Tap::new();
+        let request = [7; 200];
+        assert!(!tap.shows(&UDP, &request));
+        assert!(tap.shows(&UDP, &request));
+        let mut routed = UDP;
+        (routed[8], routed[10]) = (63, 0x13);
+        assert!(tap.shows(&routed, &request));
+        let mut other = UDP;
+        other[5] = 8;
+        assert!(!tap.shows(&other, &request));
+        let mut last = request;
+        last[199] = 8;
+        assert!(!tap.shows(&UDP, &last));
+        assert!(!tap.shows(&UDP, &request[..199]));
+        tap.time = tap.time + WINDOW;
+        assert!(tap.shows(&UDP, &request));
+        tap.time = tap.time + Duration::from_nanos(1);
+        assert!(!tap.shows(&UDP, &request));
+    }
+
+    #[test]
+    fn hops_are_forgotten_in_ipv6_too() {
+        let mut tap = Tap::new();
+        let mut header = [0; 40];
+        (header[0], header[7]) = (0x60, 64);
+        assert!(!tap.shows(&header, b"12345678"));
+        header[7] = 63;
+        assert!(tap.shows(&header, b"12345678"));
+        header[6] = 17;
+        assert!(!tap.shows(&header, b"12345678"));
+    }
+
+    #[test]
+    fn of_a_segment_the_headers_count() {
+        let mut tap = Tap::new();
+        let mut header = UDP;
+        header[9] = 6;
+        let mut segment = [0; 60];
+        segment[12] = 0x50;
+        assert!(!tap.shows(&header, &segment));
+        segment[30] = 9;
+        assert!(tap.shows(&header, &segment));
+        assert!(
+            !tap.shows(&header, &segment[..59]),
+            "offloaded, of another length"
+        );
+        segment[7] = 1;
+        assert!(!tap.shows(&header, &segment));
+    }
+
+    #[test]
+    fn a_flood_is_remembered_as_far_as_there_is_room() {
+        let mut tap = Tap::new();
+        let packet = |number: u32| {
+            let mut payload = [0; 1000];
+            payload[8..12].copy_from_slice(&number.to_be_bytes());
+            payload
+        };
+        for number in 0..10_000 {
+            assert!(!tap.shows(&UDP, &packet(number)));
+            // Its copy a hundred packets later.
+            if let Some(before) = number.checked_sub(100) {
+                assert!(tap.shows(&UDP, &packet(before)), "{number}");
+            }
+        }
+        assert_eq!(
+            (tap.duplicates.bytes.len(), tap.duplicates.sets.len()),
+            (BYTES, SETS)
+        );
+        // What was written over is not found, and nothing is found in its place.
+        assert!(!tap.shows(&UDP, &packet(5_000)));
+    }
+
+    #[test]
+    fn a_packet_longer_than_all_room_is_never_a_copy() {
+        let mut tap = Tap::new();
+        let payload = vec![0; BYTES];
+        assert!(!tap.shows(&UDP, &payload) && !tap.shows(&UDP, &payload));
+        assert!(!tap.shows(&UDP, b"12345678") && tap.shows(&UDP, b"12345678"));
+    }
+}
