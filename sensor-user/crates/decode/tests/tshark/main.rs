@@ -62,7 +62,7 @@ const COMPARISONS: &[Comparison] = &[
 ];
 
 /// Protocols whose messages are counted too: a fact `messages` for each.
-const COUNTED: &[Protocol] = &[Protocol::Ldap];
+const COUNTED: &[Protocol] = &[Protocol::Ldap, Protocol::Dcerpc];
 
 const KNOWN: &[Known] = &[
     Known {
@@ -105,6 +105,16 @@ const KNOWN: &[Known] = &[
         capture: "zeek/ldap/simpleauth-diff-port.pcap",
         fact: "ldap",
         reason: "tshark knows LDAP by its ports, this one is on another",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dcerpc",
+        reason: "tshark knows SMB by its port; here a proxy offers it on another one as well",
+    },
+    Known {
+        capture: "zeek/dce-rpc/20-fids-no-close.pcap",
+        fact: "dcerpc",
+        reason: "tshark reads one of twenty pipes",
     },
 ];
 

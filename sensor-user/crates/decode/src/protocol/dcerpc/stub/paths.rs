@@ -112,13 +112,12 @@ fn driver(call: &mut Exchange<'_>) -> Option<RpcArguments> {
     }
     let mut files = texts.into_iter().skip(2).filter(|file| !file.is_empty());
     let first = files.next()?;
-    let remote = |file: &Box<str>| file.starts_with(r"\\");
-    let chosen = if remote(&first) {
-        None
-    } else {
-        files.find(remote)
-    };
-    tell(chosen.unwrap_or(first))
+    let is_remote = |file: &str| file.starts_with(r"\\");
+    let mut remote = None;
+    if !is_remote(&first) {
+        remote = files.find(|file| is_remote(file));
+    }
+    tell(remote.unwrap_or(first))
 }
 
 #[cfg(test)]
