@@ -1,11 +1,12 @@
-//! A day in a domain, in few packets: logons, tickets, an endpoint asked for, replication.
+//! A day in a domain, in few packets: logons, tickets, the directory asked, an endpoint asked for,
+//! replication.
 
 use goshawk_model::rpc::{DRSUAPI, EPM};
 use uuid::Uuid;
 
-use super::Packet;
 use super::messages::*;
 use super::wire::{CLIENT, SERVER, Wire};
+use super::{Packet, ldap};
 
 pub(crate) const DRSUAPI_PORT: u16 = 49_667;
 
@@ -14,6 +15,7 @@ pub(crate) fn packets() -> Vec<Packet> {
     let mut wire = Wire::new();
     logon(&mut wire);
     tickets(&mut wire);
+    directory(&mut wire);
     endpoint(&mut wire);
     replication(&mut wire);
     wire.packets
@@ -47,6 +49,45 @@ pub(crate) fn tickets(wire: &mut Wire) {
         let asked = tgs_req(&tgt(), &["cifs", "dc1.corp.example"], &[23]);
         wire.ask(&mut tcp, &record(&asked));
         wire.answer(&mut tcp, &record(&answer));
+    }
+    wire.close(&tcp);
+}
+
+/// The directory, asked in the clear, and signed after a bind by ticket; then the client asks for
+/// TLS.
+pub(crate) fn directory(wire: &mut Wire) {
+    let found = |id| {
+        let users = (0..8).flat_map(|at| ldap::entry(id, &format!("CN=u{at}"), "cn", &[b'x'; 200]));
+        users.chain(ldap::done(id)).collect::<Vec<_>>()
+    };
+    let filter = ldap::equals("objectClass", b"user");
+    let asked = |id| ldap::search(id, "DC=corp,DC=example", &filter, &["cn"]);
+    let mut tcp = wire.open(50_005, 389);
+    for (asked, answered) in [
+        (
+            ldap::simple_bind(1, "alice@corp.example", "secret"),
+            ldap::result(1, 0x61, 0, ""),
+        ),
+        (asked(2), found(2)),
+        (
+            ldap::sasl_bind(3, "GSSAPI", &ap_req(&service_ticket())),
+            ldap::bind_response(3, 0, b""),
+        ),
+        (
+            ldap::krb5_wrapped(&asked(4), false),
+            ldap::krb5_wrapped(&found(4), false),
+        ),
+        (
+            ldap::extended(5, "1.3.6.1.4.1.1466.20037", b""),
+            ldap::result(5, 0x78, 0, ""),
+        ),
+        (
+            ldap::client_hello("dc1.corp.example"),
+            ldap::tls_record(22, &[2, 0, 0, 0]),
+        ),
+    ] {
+        wire.ask(&mut tcp, &asked);
+        wire.answer(&mut tcp, &answered);
     }
     wire.close(&tcp);
 }

@@ -20,6 +20,19 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// For what no message of LDAP said.
+    pub(super) fn unsaid(moment: Moment, client: Side, protection: Protection) -> Self {
+        Self {
+            moment,
+            client,
+            id: 0,
+            controls: Vec::new(),
+            protection,
+            bytes: 0,
+            response_bytes: 0,
+        }
+    }
+
     /// The activity that it turned out to be.
     pub(super) fn told(self, operation: Operation, result: Option<LdapResult>) -> Kind {
         Kind::Ldap(Box::new(LdapOperation {

@@ -1,18 +1,19 @@
 //! One connection: messages cut out of what carries them, in the clear, signed, sealed or in TLS.
 
-use goshawk_model::ldap::{LdapOperation, Operation, Protection, TlsClient};
-use goshawk_model::{Digest, Kind, Outcome, Timestamp};
+use goshawk_model::ldap::{Operation, Protection};
+use goshawk_model::{Digest, Outcome, Timestamp};
 
 use super::asked::Asked;
 use super::bind::Binds;
 use super::layer::{self, Inside};
 use super::message::{self, Head, Start, op};
 use super::operations::Operations;
-use super::tls::{self, Said};
+use super::step::Step;
+use super::tls::{self, Tls};
 use super::{PORTS, is_own_port, request, result, text};
 use crate::flow::Side;
 use crate::flow::stream::Progress;
-use crate::protocol::{Context, Conversation, Draft, Moment, Verdict};
+use crate::protocol::{Context, Conversation, Draft, Verdict};
 use crate::stats::{Drop, Protocol};
 
 /// Bytes of a search's result that say what is counted: its name, which is cut at some length.
@@ -32,40 +33,11 @@ pub(crate) struct Connection {
     tls: Tls,
 }
 
-/// How far TLS has come.
-#[derive(Debug, Default)]
-enum Tls {
-    #[default]
-    Unseen,
-    /// The client has begun.
-    Begun(Box<Begun>),
-    /// Nothing more is told of it.
-    Told,
-}
-
-#[derive(Debug)]
-struct Begun {
-    moment: Moment,
-    deadline: Timestamp,
-    client: Side,
-    hello: TlsClient,
-    bytes: u32,
-}
-
-/// What was done with the bytes at hand.
-enum Step {
-    /// So many are done with, some of which may not be there yet.
-    Done(usize),
-    /// What is there is too little: bytes needed, and the length of what begins there.
-    Need(usize, usize),
-    Astray,
-}
-
 impl Conversation for Connection {
     fn starts_message(&self, bytes: &[u8], cx: &Context<'_>) -> Verdict {
         match bytes.first() {
             Some(0) if self.binds.is_sasl() => Verdict::Yes,
-            Some(20..=23) if matches!(self.tls, Tls::Told) => tls::tells(bytes),
+            Some(20..=23) if self.tls.is_known() => tls::tells(bytes),
             _ => super::tells_stream(bytes, &cx.flow, cx.limits),
         }
     }
@@ -96,7 +68,9 @@ impl Conversation for Connection {
     }
 
     fn read_cut(&mut self, side: Side, head: &[u8], cx: &mut Context<'_>) {
-        if let Start::Message(found) = message::start(head) {
+        if head.first() == Some(&0) {
+            self.cut_buffer(side, head, cx);
+        } else if let Start::Message(found) = message::start(head) {
             self.message(side, &found, head, Protection::None, cx);
         }
     }
@@ -126,37 +100,26 @@ impl Conversation for Connection {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let tls = match &self.tls {
-            Tls::Begun(begun) => Some(begun.deadline),
-            Tls::Unseen | Tls::Told => None,
-        };
-        [self.binds.deadline(), self.operations.deadline(), tls]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.binds.deadline(),
+            self.operations.deadline(),
+            self.tls.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
         self.binds.expire(now, cx);
         self.operations.expire(now, cx);
-        if let Tls::Begun(begun) = &self.tls
-            && begun.deadline <= now
-        {
-            let moment = Moment {
-                time: begun.deadline,
-                ..begun.moment
-            };
-            self.tls_ends(Outcome::Unknown, moment, cx);
-        }
+        self.tls.expire(now, cx);
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
         self.binds.close(cx);
         self.operations.close(cx);
-        if matches!(self.tls, Tls::Begun(_)) {
-            let moment = cx.moment();
-            self.tls_ends(Outcome::Unknown, moment, cx);
-        }
+        self.tls.close(cx);
     }
 }
 
@@ -170,7 +133,7 @@ impl Connection {
         }
         match bytes.first() {
             Some(0) => self.buffer(side, bytes, cx),
-            Some(20..=23) => self.record(side, bytes, cx),
+            Some(20..=23) => self.tls.record(side, bytes, cx),
             _ => match message::start(bytes) {
                 Start::Message(head) => {
                     let enough = self.enough(side, &head, cx.limits.max_message);
@@ -247,6 +210,19 @@ impl Connection {
         Step::Done(length)
     }
 
+    /// A buffer whose rest was lost: what is whole in it was said all the same.
+    fn cut_buffer(&mut self, side: Side, head: &[u8], cx: &mut Context<'_>) {
+        let was_signed = self.signed.get(side as usize).copied().unwrap_or_default();
+        let text = layer::length(head)
+            .filter(|_| layer::is_signed(head, was_signed))
+            .and_then(|length| layer::layout(head, length))
+            .and_then(|layout| head.get(layout.text.start..layout.text.end.min(head.len())));
+        if let Some(text) = text {
+            self.signed(side, [text, &[]], cx);
+        }
+        self.inside_of(side).lose();
+    }
+
     /// Text that was signed.
     fn signed(&mut self, side: Side, text: [&[u8]; 2], cx: &mut Context<'_>) {
         let mut inside = std::mem::take(self.inside_of(side));
@@ -269,89 +245,14 @@ impl Connection {
             return;
         }
         let client = client(side, cx);
-        let kind = Kind::Ldap(Box::new(LdapOperation {
-            message_id: 0,
-            operation: Operation::Sealed,
-            controls: Vec::new(),
-            protection: Protection::Sealed,
-            result: None,
-            request_bytes: 0,
-            response_bytes: 0,
-        }));
-        let draft = Draft::new(kind, Outcome::Success);
+        let moment = cx.moment();
+        let asked = Asked::unsaid(moment, client, Protection::Sealed);
+        let draft = Draft::new(asked.told(Operation::Sealed, None), Outcome::Success);
         let draft = match self.binds.credentials() {
             Some(credentials) => draft.by(credentials),
             None => draft,
         };
-        let moment = cx.moment();
         cx.emit(moment, client, draft);
-    }
-
-    /// A record of TLS.
-    fn record(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Step {
-        let Some((_, length)) = tls::record(bytes) else {
-            return if bytes.len() < tls::HEADER {
-                Step::Need(tls::HEADER, 0)
-            } else {
-                Step::Astray
-            };
-        };
-        if !matches!(self.tls, Tls::Told) {
-            let worth = match tls::is_client_hello(bytes) {
-                _ if bytes.len() <= tls::HEADER => length.min(tls::HEADER + 1),
-                true => length,
-                false => 0,
-            };
-            if bytes.len() < worth {
-                return Step::Need(worth, length);
-            }
-            self.handshake(side, bytes.get(..length).unwrap_or(bytes), cx);
-        }
-        cx.stats.sealed(Protocol::Ldap);
-        Step::Done(length)
-    }
-
-    /// A record before it is settled that there is TLS.
-    fn handshake(&mut self, side: Side, record: &[u8], cx: &mut Context<'_>) {
-        match (tls::read(record), &self.tls) {
-            (Some(Said::ClientHello(hello)), Tls::Unseen) if cx.may_be_client(side) => {
-                self.tls = Tls::Begun(Box::new(Begun {
-                    moment: cx.moment(),
-                    deadline: cx.time + cx.limits.answer_wait,
-                    client: side,
-                    hello,
-                    bytes: u32::try_from(record.len()).unwrap_or(u32::MAX),
-                }));
-            }
-            (said, Tls::Begun(begun)) if begun.client != side => {
-                let outcome = match said {
-                    Some(Said::Alert) => Outcome::Failure,
-                    _ => Outcome::Success,
-                };
-                let moment = cx.moment();
-                self.tls_ends(outcome, moment, cx);
-            }
-            // Its beginning was not seen.
-            (None, Tls::Unseen) => self.tls = Tls::Told,
-            _ => {}
-        }
-    }
-
-    fn tls_ends(&mut self, outcome: Outcome, moment: Moment, cx: &mut Context<'_>) {
-        let Tls::Begun(begun) = std::mem::replace(&mut self.tls, Tls::Told) else {
-            return;
-        };
-        let asked = Asked {
-            moment,
-            client: begun.client,
-            id: 0,
-            controls: Vec::new(),
-            protection: Protection::Tls,
-            bytes: begun.bytes,
-            response_bytes: 0,
-        };
-        let kind = asked.told(Operation::Tls(begun.hello), None);
-        cx.emit(moment, begun.client, Draft::new(kind, outcome));
     }
 
     /// Takes a message, or what there is of it.

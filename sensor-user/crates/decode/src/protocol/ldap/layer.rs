@@ -37,15 +37,14 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
 
 /// Whether a buffer begins here whose token is known: asked where no bind was seen.
 pub(super) fn tells(bytes: &[u8]) -> Verdict {
-    let Some((&[first, ..], token)) = bytes.split_first_chunk::<MARK>() else {
-        return match bytes.first() {
-            None | Some(0) => Verdict::Need(MARK + 20),
-            Some(_) => Verdict::No,
-        };
-    };
-    if first != 0 {
+    if bytes.first().is_some_and(|&first| first != 0) {
         return Verdict::No;
     }
+    let least = MARK + WRAP_HEADER + 1;
+    if bytes.len() < least && length(bytes).is_none_or(|length| length >= least) {
+        return Verdict::Need(least);
+    }
+    let token = bytes.get(MARK..).unwrap_or_default();
     let is_token = match token {
         // Flags beyond the three that are defined, or another filler, are none.
         [5, 4, flags, 0xff, ..] => *flags < 8,

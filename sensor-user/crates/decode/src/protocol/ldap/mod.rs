@@ -9,10 +9,11 @@ mod connection;
 mod filter;
 mod layer;
 mod message;
-mod netlogon;
+pub(crate) mod netlogon;
 mod operations;
 mod request;
 mod result;
+mod step;
 mod text;
 mod tls;
 

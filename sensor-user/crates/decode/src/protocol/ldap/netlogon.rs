@@ -1,5 +1,5 @@
-//! Answers to LDAP pings: what a domain controller tells of itself ([MS-ADTS] 6.3.1.7 to 6.3.1.9,
-//! 6.3.3.2).
+//! Answers to pings, over LDAP or in a mailslot: what a domain controller tells of itself ([MS-ADTS] 6.3.1.7 to 6.3.1.9,
+//! 6.3.3.2, 6.3.5).
 
 use goshawk_model::ldap::NetlogonResponse;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ pub(super) fn in_attributes(mut attributes: Ber<'_>) -> Option<NetlogonResponse>
 }
 
 /// Reads an answer; `None` if it is none.
-fn read(message: &[u8]) -> Option<NetlogonResponse> {
+pub(crate) fn read(message: &[u8]) -> Option<NetlogonResponse> {
     let mut wire = Wire::new(message, Order::Little);
     let opcode = wire.u16()?;
     if RESPONSES_EX.contains(&opcode) {

@@ -1,10 +1,9 @@
-//! TLS around LDAP: StartTLS (RFC 4511 4.14) and LDAPS. Its records are counted and skipped; who
-//! begins it, and what for, is read (RFC 8446 4.1.2).
+//! What TLS records say before they are sealed (RFC 8446 4.1).
 
 use goshawk_model::ldap::TlsClient;
 
-use super::text;
 use crate::protocol::Verdict;
+use crate::protocol::ldap::text;
 use crate::wire::{Order, Wire};
 
 /// Length of a record's header.
@@ -24,17 +23,18 @@ const SUPPORTED_VERSIONS: u16 = 43;
 /// The longest name that DNS has, bytes.
 const MAX_NAME: usize = 255;
 
-/// Type and length of a record with its header; `None` if `bytes` begin none, or have too few.
-pub(super) fn record(bytes: &[u8]) -> Option<(u8, usize)> {
+/// Length of the record that `bytes` begin with, its header included; `None` if they begin none, or
+/// are too few.
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let (&[kind, major, minor, high, low], _) = bytes.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let is_record = TYPES.contains(&kind) && major == 3 && minor <= 4 && length <= MAX_RECORD;
-    is_record.then_some((kind, HEADER + length))
+    is_record.then_some(HEADER + length)
 }
 
 /// Whether a record begins here: asked on the ports of LDAP alone.
-pub(super) fn tells(bytes: &[u8]) -> Verdict {
-    if record(bytes).is_some() {
+pub(in super::super) fn tells(bytes: &[u8]) -> Verdict {
+    if length(bytes).is_some() {
         Verdict::Yes
     } else if bytes.len() < HEADER && bytes.first().is_none_or(|kind| TYPES.contains(kind)) {
         Verdict::Need(HEADER)
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_client_says_whom_it_wants() {
         let hello = hello();
-        assert_eq!(record(&hello), Some((HANDSHAKE, hello.len())));
+        assert_eq!(length(&hello), Some(hello.len()));
         let said = Said::ClientHello(TlsClient {
             version: 0x0304,
             server_name: Some("dc1.corp.example".into()),
@@ -171,7 +171,7 @@ mod tests {
             let mut hello = hello();
             hello.truncate(at);
             hello.extend(bytes);
-            let _ = (record(&hello), read(&hello));
+            let _ = (length(&hello), read(&hello));
         }
     }
 }
