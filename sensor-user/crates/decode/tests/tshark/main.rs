@@ -8,8 +8,10 @@
 
 mod dcerpc;
 mod dns;
+mod http;
 mod kerberos;
 mod ldap;
+mod ntlm;
 mod sntp;
 #[path = "../support/mod.rs"]
 mod support;
@@ -59,10 +61,17 @@ const COMPARISONS: &[Comparison] = &[
     dcerpc::COMPARISON,
     dns::COMPARISON,
     ldap::COMPARISON,
+    ntlm::COMPARISON,
+    http::COMPARISON,
 ];
 
 /// Protocols whose messages are counted too: a fact `messages` for each.
-const COUNTED: &[Protocol] = &[Protocol::Ldap, Protocol::Dcerpc];
+const COUNTED: &[Protocol] = &[
+    Protocol::Ldap,
+    Protocol::Dcerpc,
+    Protocol::Ntlm,
+    Protocol::Http,
+];
 
 const KNOWN: &[Known] = &[
     Known {
