@@ -1,5 +1,7 @@
 //! HTTP messages, and the requests that show credentials.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use goshawk_model::{Activity, Kind};
 
 use super::{Comparison, Row};
@@ -10,17 +12,16 @@ pub(super) const COMPARISON: Comparison = Comparison {
         "http.request.method",
         "http.response.code",
         "http.authorization",
-        "ntlmssp.messagetype",
     ],
     theirs,
     ours,
 };
 
-/// NEGOTIATE: the request that follows is told, not this one.
-const NEGOTIATE: &str = "0x00000001";
+/// NTLM's NEGOTIATE: the request that follows it is told, not its own.
+const NEGOTIATE: &[u8] = b"NTLMSSP\0\x01";
 
 fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
-    let [methods, statuses, shown, ntlm] = row.columns else {
+    let [methods, statuses, shown] = row.columns else {
         return;
     };
     if !row.protocols.contains(":tcp:http") {
@@ -30,10 +31,12 @@ fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
         fact("messages".into());
     }
     if let ([method], [shown]) = (&methods[..], &shown[..])
-        && !ntlm.contains(&NEGOTIATE)
+        && let Some((scheme, token)) = shown.split_once(' ')
     {
-        let scheme = shown.split(' ').next().unwrap_or_default();
-        fact(format!("{method} with {scheme}"));
+        let token = STANDARD.decode(token).unwrap_or_default();
+        if !token.windows(NEGOTIATE.len()).any(|part| part == NEGOTIATE) {
+            fact(format!("{method} with {scheme}"));
+        }
     }
 }
 
