@@ -125,6 +125,27 @@ const KNOWN: &[Known] = &[
         fact: "dcerpc",
         reason: "tshark reads one of twenty pipes",
     },
+    Known {
+        capture: "zeek/dce-rpc/20-fids-no-close.pcap",
+        fact: "ntlm",
+        reason: "segments of both sides are missing, and the rest is over before they are given up",
+    },
+    Known {
+        capture: "suricata-verify/smb-eicar-file-segmentation-random/input.pcap",
+        fact: "ntlm",
+        reason: "tshark does not put together what is cut in the middle of a header",
+    },
+    Known {
+        capture: "arkime/ntlm_synthetic.pcap",
+        fact: "ntlm",
+        reason: "made by a script: SMB answers that say they are requests, a challenge in an LDAP \
+                 answer's matched name, and TDS, which no controller speaks",
+    },
+    Known {
+        capture: "lateral_movement/network/covenant_psremoting_command_covenant_psremoting_command_2020-08-06115603.cap",
+        fact: "http messages",
+        reason: "tshark gives up a stream behind a lost segment",
+    },
 ];
 
 /// Stands between the values of one field; no value holds it.
