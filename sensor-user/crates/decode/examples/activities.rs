@@ -15,7 +15,7 @@ fn main() {
                 continue;
             }
         };
-        let (activities, stats) = support::decode(&packets);
+        let (activities, stats) = support::decode_all(&packets, goshawk_decode::Limits::default());
         for decoded in activities {
             let activity = decoded.activity;
             println!(

@@ -6,6 +6,7 @@
 //! - `link`: the frame's outermost headers, down to an IP packet.
 //! - `flow`: IP fragments and TCP streams; layers 3 and 4, and nothing above.
 //! - `protocol`: what the bytes mean, one folder for each protocol.
+//! - `inventory`: which computers all that shows.
 //!
 //! There is no I/O here, no clock and no thread: time is the packets' own, and what comes out
 //! depends on nothing but the frames and ticks that went in. Every table is bounded by [`Limits`],
@@ -18,6 +19,7 @@ mod decoder;
 mod der;
 mod flow;
 mod frame;
+mod inventory;
 mod limits;
 mod link;
 mod protocol;

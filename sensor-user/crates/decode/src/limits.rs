@@ -44,6 +44,8 @@ pub struct Limits {
     pub max_mapped_endpoints: usize,
     /// Keys that clients agreed on with DNS servers remembered, to name who signs an update.
     pub max_keys: usize,
+    /// Computers told remembered, so that each is told once an hour. About 100 bytes each.
+    pub max_sightings: usize,
     /// How long a request waits for its answer.
     pub answer_wait: Duration,
     /// How long a file may be open before it is told as it stands.
@@ -77,6 +79,7 @@ impl Default for Limits {
             max_smb_files: 2048,
             max_mapped_endpoints: 4096,
             max_keys: 4096,
+            max_sightings: 16_384,
             answer_wait: Duration::from_secs(10),
             open_wait: Duration::from_secs(60),
             segment_wait: Duration::from_secs(2),

@@ -82,6 +82,8 @@ pub enum Drop {
     KeyEvicted,
     /// An SMB session, share or file that made room for others.
     SmbEvicted,
+    /// A computer told that made room for others, and may be told again too early.
+    SightingEvicted,
 }
 
 impl Stats {
@@ -181,7 +183,7 @@ impl Protocol {
 
 impl Drop {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotIp,
         Self::BadIp,
         Self::BadTransport,
@@ -198,6 +200,7 @@ impl Drop {
         Self::ContextRefused,
         Self::KeyEvicted,
         Self::SmbEvicted,
+        Self::SightingEvicted,
     ];
 
     /// The name in `--stats`, metrics and health.
@@ -219,6 +222,7 @@ impl Drop {
             Self::ContextRefused => "context-refused",
             Self::KeyEvicted => "key-evicted",
             Self::SmbEvicted => "smb-evicted",
+            Self::SightingEvicted => "sighting-evicted",
         }
     }
 }

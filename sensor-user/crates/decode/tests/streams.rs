@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use goshawk_decode::{Decoded, Drop, Protocol};
+use goshawk_decode::{Decoded, Drop, Limits, Protocol};
 use goshawk_model::Kind;
 use goshawk_model::rpc::DRSUAPI;
 use proptest::collection::vec;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use support::messages::{Pdu, as_req, record};
 use support::wire::{Wire, payload_start, slice};
-use support::{Packet, captures_of, decode, decode_sharded, read, story};
+use support::{Packet, captures_of, decode, decode_all, decode_sharded, read, story};
 
 /// What must not depend on how the bytes were cut: everything but ids and places in the order.
 fn essence(decoded: &[Decoded]) -> Vec<String> {
@@ -160,11 +160,11 @@ fn real_conversations_survive_byte_sized_segments_in_reverse() {
 #[test]
 fn work_shared_by_address_pair_gives_the_same_activities() {
     let packets = story::packets();
-    let alone = decode(&packets).0;
-    assert_eq!(decode_sharded(&packets, 16), alone);
+    let alone = |packets: &[Packet]| decode_all(packets, Limits::default()).0;
+    assert_eq!(decode_sharded(&packets, 16), alone(&packets));
     for path in captures_of("kinit") {
         let packets = read(&path).unwrap();
-        assert_eq!(decode_sharded(&packets, 16), decode(&packets).0);
+        assert_eq!(decode_sharded(&packets, 16), alone(&packets));
     }
 }
 

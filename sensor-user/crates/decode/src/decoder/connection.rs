@@ -7,6 +7,7 @@ use goshawk_model::Timestamp;
 use super::{Decoded, Stamp};
 use crate::flow::stream::{Direction, Segment};
 use crate::flow::{FlowKey, Side};
+use crate::inventory::Inventory;
 use crate::limits::Limits;
 use crate::protocol::dcerpc::Endpoints;
 use crate::protocol::dns;
@@ -20,6 +21,7 @@ pub(super) struct Shared {
     pub(super) stats: Stats,
     pub(super) endpoints: Endpoints,
     pub(super) keys: dns::Keys,
+    pub(super) inventory: Inventory,
     /// The next free number among the activities of the packet at hand.
     pub(super) sub: u32,
 }
@@ -57,6 +59,7 @@ impl Shared {
             stats: Stats::default(),
             endpoints: Endpoints::new(),
             keys: dns::Keys::new(),
+            inventory: Inventory::new(),
             sub: 0,
         }
     }
@@ -74,6 +77,7 @@ impl Shared {
             stats: &mut self.stats,
             endpoints: &mut self.endpoints,
             keys: &mut self.keys,
+            inventory: &mut self.inventory,
             out,
             flow: key,
             opener: None,

@@ -10,6 +10,7 @@ use super::dcerpc::Endpoints;
 use super::dns;
 use crate::decoder::Decoded;
 use crate::flow::{FlowKey, Side};
+use crate::inventory::{Inventory, MAX_SEEN};
 use crate::limits::Limits;
 use crate::stats::Stats;
 
@@ -30,6 +31,7 @@ pub(crate) struct Context<'a> {
     pub(crate) stats: &'a mut Stats,
     pub(crate) endpoints: &'a mut Endpoints,
     pub(crate) keys: &'a mut dns::Keys,
+    pub(crate) inventory: &'a mut Inventory,
     pub(crate) out: &'a mut Vec<Decoded>,
     pub(crate) flow: FlowKey,
     /// The side that opened the connection, where its SYN was seen.
@@ -118,14 +120,49 @@ impl Context<'_> {
             confidence: draft.confidence,
             kind: draft.kind,
         };
+        self.sightings(moment, &activity);
         self.out.push(Decoded {
             origin,
-            sub,
+            sub: place(sub, MAX_SEEN),
             activity,
         });
+    }
+
+    /// Emits the computers that `activity` shows, in front of it: who looks at it knows them.
+    fn sightings(&mut self, moment: Moment, activity: &Activity) {
+        let room = self.limits.max_sightings;
+        let news = self.inventory.news(activity, room, self.stats);
+        for (index, seen) in news.into_iter().enumerate() {
+            let number = [u8::try_from(index).unwrap_or(u8::MAX)];
+            let sighting = Activity {
+                id: Digest::of(&[b"sighting", activity.id.bytes(), &number]),
+                time: activity.time,
+                sensor: Arc::clone(self.sensor),
+                flow: activity.flow,
+                actor: None,
+                credentials: None,
+                client: activity.client.ip.into(),
+                server: activity.server.ip.into(),
+                outcome: Outcome::Success,
+                confidence: seen.confidence,
+                kind: Kind::Sighting(seen.sighting),
+            };
+            self.out.push(Decoded {
+                origin: moment.origin,
+                sub: place(moment.sub, index),
+                activity: sighting,
+            });
+        }
     }
 
     pub(crate) fn is_udp(&self) -> bool {
         self.flow.transport() == Transport::Udp
     }
+}
+
+/// The place of an activity, behind up to [`MAX_SEEN`] sightings that come with it, among all of
+/// its packet.
+fn place(sub: u32, index: usize) -> u32 {
+    let index = u32::try_from(index).unwrap_or(u32::MAX);
+    sub.wrapping_mul(MAX_SEEN as u32 + 1).wrapping_add(index)
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use goshawk_decode::{Decoded, Decoder, Frame, Limits, LinkType, Sharder, Stats, Tunnels};
-use goshawk_model::Timestamp;
+use goshawk_model::{Kind, Timestamp};
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
 /// A packet that owns its bytes.
@@ -165,12 +165,20 @@ const TUNNELS: Tunnels = Tunnels::Open {
     vxlan_port: Tunnels::VXLAN_PORT,
 };
 
-/// Runs one decoder over packets in their order, a tick each second.
+/// Runs one decoder over packets in their order, a tick each second. Sightings, which come with
+/// other activities, are left out.
 pub(crate) fn decode(packets: &[Packet]) -> (Vec<Decoded>, Stats) {
     decode_with(packets, Limits::default())
 }
 
 pub(crate) fn decode_with(packets: &[Packet], limits: Limits) -> (Vec<Decoded>, Stats) {
+    let (mut all, stats) = decode_all(packets, limits);
+    all.retain(|it| !matches!(it.activity.kind, Kind::Sighting(_)));
+    (all, stats)
+}
+
+/// The same with the sightings.
+pub(crate) fn decode_all(packets: &[Packet], limits: Limits) -> (Vec<Decoded>, Stats) {
     let mut decoder = Decoder::new(Arc::from("test"), limits).with_tunnels(TUNNELS);
     let mut out = Vec::new();
     let mut second = 0;

@@ -63,6 +63,7 @@ const COMPARISONS: &[Comparison] = &[
     ldap::COMPARISON,
     ntlm::COMPARISON,
     http::COMPARISON,
+    sntp::COMPARISON,
 ];
 
 /// Protocols whose messages are counted too: a fact `messages` for each.

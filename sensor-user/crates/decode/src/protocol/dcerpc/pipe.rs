@@ -159,6 +159,7 @@ mod tests {
     use super::*;
     use crate::decoder::Decoded;
     use crate::flow::FlowKey;
+    use crate::inventory::Inventory;
     use crate::limits::Limits;
     use crate::protocol::dns::Keys;
     use crate::stats::Stats;
@@ -189,6 +190,7 @@ mod tests {
                 stats: &mut self.stats,
                 endpoints: &mut Endpoints::new(),
                 keys: &mut Keys::new(),
+                inventory: &mut Inventory::new(),
                 out: &mut self.out,
                 flow,
                 opener: None,

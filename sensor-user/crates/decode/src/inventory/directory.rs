@@ -1,0 +1,36 @@
+//! Controllers that answer an LDAP ping ([MS-ADTS] 6.3.3).
+
+use goshawk_model::inventory::SightingSource;
+use goshawk_model::ldap::{LdapOperation, NetlogonResponse, Operation};
+use goshawk_model::{Activity, Confidence};
+
+use super::Seen;
+
+pub(super) fn operation(
+    activity: &Activity,
+    operation: &LdapOperation,
+    tell: &mut dyn FnMut(Seen),
+) {
+    if let Operation::Search(search) = &operation.operation
+        && let Some(response) = &search.netlogon
+    {
+        netlogon(activity, response, tell);
+    }
+}
+
+/// What a controller tells of itself, over CLDAP or in a mailslot.
+pub(super) fn netlogon(
+    activity: &Activity,
+    response: &NetlogonResponse,
+    tell: &mut dyn FnMut(Seen),
+) {
+    let [name, other] = [&response.dns_host_name, &response.netbios_computer_name];
+    let name = if name.is_empty() { other } else { name };
+    let [domain, other] = [&response.dns_domain_name, &response.netbios_domain_name];
+    let domain = if domain.is_empty() { other } else { domain };
+    let source = SightingSource::NetlogonAnswer;
+    Seen::called(activity.server.ip, name, source, Confidence::Medium)
+        .map(|seen| seen.in_domain(domain).of_controller())
+        .into_iter()
+        .for_each(tell);
+}
