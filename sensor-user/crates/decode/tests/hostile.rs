@@ -100,6 +100,8 @@ proptest! {
         for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap")].concat() {
             stories.push(read(&path).unwrap());
         }
+        // Some are of links that are not decoded.
+        stories.retain(|story| !story.is_empty());
         let mut packets = which.get(&stories).clone();
         packets.truncate(400);
         for (packet, at, value) in changes {

@@ -448,10 +448,12 @@ fn a_ping_tells_of_both_computers() {
     let mut wire = Wire::new();
     let (client, server) = ((CLIENT, 50_007), (SERVER, 389));
     let (asked, told) = ping(b"");
-    wire.udp(client, server, &asked);
-    wire.udp(client, server, &asked);
-    wire.udp(server, client, &told);
-    wire.udp(server, client, &told);
+    for (from, to, bytes) in [(client, server, &asked), (server, client, &told)] {
+        // Sent once more, not only shown twice.
+        wire.udp(from, to, bytes);
+        wire.wait(Duration::from_secs(1));
+        wire.udp(from, to, bytes);
+    }
     let (decoded, stats) = decode(&wire.packets);
     let found = searches(&decoded);
     let [(search, activity)] = &found[..] else {
@@ -480,6 +482,7 @@ fn users_guessed_by_pings_are_each_told() {
         let (asked, told) = ping(user.as_bytes());
         wire.udp((CLIENT, 50_007), (SERVER, 389), &asked);
         wire.udp((SERVER, 389), (CLIENT, 50_007), &told);
+        wire.wait(Duration::from_secs(1));
         wire.ask(&mut tcp, &asked);
         wire.answer(&mut tcp, &told);
     }
@@ -518,12 +521,16 @@ fn one_side_alone_tells_what_it_can() {
     }
     let (decoded, stats) = decode(&client);
     let found = operations(&decoded);
-    let [(bind, activity), (search, _)] = &found[..] else {
+    let [(bind, activity), (search, by)] = &found[..] else {
         panic!("{found:?}");
     };
     assert!(matches!(&bind.operation, Operation::Bind(bind) if bind.rounds == 2));
     assert_eq!(activity.outcome, Outcome::Unknown);
     assert!(matches!(search.operation, Operation::Search(_)));
+    // What is claimed is not proven.
+    let actor = by.actor.as_ref().unwrap();
+    assert_eq!(actor.account, Account::new("alice", "corp"));
+    assert!(!actor.authenticated);
     assert_eq!(stats.protocol(Protocol::Ldap).messages, 3);
 
     let (decoded, stats) = decode(&server);
@@ -535,6 +542,33 @@ fn one_side_alone_tells_what_it_can() {
     assert_eq!(activity.outcome, Outcome::Success);
     assert!(matches!(&search.operation, Operation::Search(it) if it.entries == 1));
     assert_eq!(stats.protocol(Protocol::Ldap).messages, 4);
+}
+
+#[test]
+fn passwords_tried_at_once_are_each_an_attempt() {
+    let tries = |answer: bool| -> Vec<u8> {
+        (1..=20)
+            .flat_map(|id| match answer {
+                true => result(id, 0x61, if id == 20 { 0 } else { 49 }, ""),
+                false => simple_bind(id, &format!("CORP\\user{id}"), "Winter2024!"),
+            })
+            .collect()
+    };
+    let (decoded, _) = conversation(&[
+        extended(99, extension::FAST_BIND, b""),
+        result(99, 0x78, 0, ""),
+        tries(false),
+        tries(true),
+    ]);
+    let found = operations(&decoded);
+    let binds = &found[1..];
+    assert_eq!(binds.len(), 20);
+    for (at, (_, activity)) in binds.iter().enumerate() {
+        let actor = activity.actor.as_ref().unwrap();
+        let user = format!("user{}", at + 1);
+        assert_eq!(actor.account, Account::new(&user, "corp"));
+        assert_eq!(actor.authenticated, at == 19);
+    }
 }
 
 #[test]

@@ -36,7 +36,6 @@ pub(crate) struct Connection {
 impl Conversation for Connection {
     fn starts_message(&self, bytes: &[u8], cx: &Context<'_>) -> Verdict {
         match bytes.first() {
-            Some(0) if self.binds.is_sasl() => Verdict::Yes,
             Some(20..=23) if self.tls.is_known() => tls::tells(bytes),
             _ => super::tells_stream(bytes, &cx.flow, cx.limits),
         }
@@ -92,7 +91,7 @@ impl Conversation for Connection {
     }
 
     fn is_spent(&self) -> bool {
-        self.operations.is_empty()
+        self.operations.is_empty() && self.binds.is_empty()
     }
 
     fn held(&self) -> usize {

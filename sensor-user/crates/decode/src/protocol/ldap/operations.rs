@@ -95,7 +95,9 @@ impl Operations {
     pub(super) fn abandon(&mut self, client: Side, id: u32, cx: &mut Context<'_>) {
         let index = self.position(client, id);
         if let Some(pending) = index.and_then(|index| self.pending.get_mut(index)) {
-            pending.deadline = None;
+            if !cx.is_udp() {
+                pending.deadline = None;
+            }
             let moment = cx.moment();
             pending.tell(None, moment, cx);
         }

@@ -6,14 +6,15 @@ mod request;
 use std::sync::Arc;
 
 use goshawk_model::ldap::{Authentication, Bind, BindRequest, Operation, result_code};
-use goshawk_model::{Carrier, Credentials, Outcome, Status, Timestamp};
+use goshawk_model::{Carrier, Credentials, Outcome, Timestamp};
 
 use self::request::{Proof, Shown};
 use super::asked::Asked;
 use super::ber::Ber;
 use super::result::{self, Answer};
-use crate::protocol::security::{Ending, Handshake};
+use crate::protocol::security::Handshake;
 use crate::protocol::{Context, Draft, Moment};
+use crate::stats::Drop;
 
 /// `serverSaslCreds`
 const SERVER_SASL_CREDS: u8 = 0x87;
@@ -24,8 +25,10 @@ const NTLM: &[u8] = b"NTLMSSP\0";
 /// The binds of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Binds {
-    under_way: Option<Box<Binding>>,
-    /// What the connection has authenticated with.
+    /// Those under way: one, as a rule, but with fast bind ([MS-ADTS] 3.1.1.3.4.2.1) a client may
+    /// try many passwords at once.
+    under_way: Vec<Binding>,
+    /// What the last one left.
     credentials: Option<Arc<Credentials>>,
     /// Whether SASL has, so that a security layer may follow.
     sasl: bool,
@@ -47,9 +50,13 @@ struct Binding {
 }
 
 impl Binds {
-    /// What the connection has authenticated with.
+    /// What the connection has authenticated with; before the server has said so, or where that is
+    /// not seen, what its client claims.
     pub(super) fn credentials(&self) -> Option<&Arc<Credentials>> {
-        self.credentials.as_ref()
+        match self.under_way.last() {
+            Some(binding) => Some(binding.proof.credentials()),
+            None => self.credentials.as_ref(),
+        }
     }
 
     /// Whether it did so by SASL.
@@ -57,36 +64,41 @@ impl Binds {
         self.sasl
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     /// A client binds; whether that was understood.
     pub(super) fn ask(&mut self, asked: Asked, body: Ber<'_>, cx: &mut Context<'_>) -> bool {
         let Some((request, shown)) = request::read(body) else {
             return false;
         };
-        let deadline = cx.time + cx.limits.answer_wait;
-        let goes_on = |binding: &mut Box<Binding>| {
-            binding.asked.client == asked.client
-                && shown.continues(
-                    binding.request.as_ref().map(|it| &it.authentication),
-                    binding.answered,
-                )
+        let client = asked.client;
+        let goes_on = |binding: &Binding| {
+            let begun = binding.request.as_ref().map(|it| &it.authentication);
+            binding.asked.client == client && shown.continues(begun, binding.answered)
         };
-        let mut binding = match self.under_way.take_if(goes_on) {
-            Some(binding) => Box::new(Binding {
-                asked: Asked {
-                    bytes: binding.asked.bytes.saturating_add(asked.bytes),
-                    response_bytes: binding.asked.response_bytes,
-                    controls: binding.asked.controls,
-                    ..asked
-                },
-                deadline,
-                request: binding.request.or(Some(request)),
-                rounds: binding.rounds.saturating_add(1),
-                answered: false,
-                ..*binding
-            }),
+        let deadline = cx.time + cx.limits.answer_wait;
+        let mut binding = match self.under_way.iter().position(goes_on) {
+            Some(index) => {
+                let begun = self.under_way.remove(index);
+                Binding {
+                    asked: Asked {
+                        bytes: begun.asked.bytes.saturating_add(asked.bytes),
+                        response_bytes: begun.asked.response_bytes,
+                        controls: begun.asked.controls,
+                        ..asked
+                    },
+                    deadline,
+                    request: begun.request.or(Some(request)),
+                    rounds: begun.rounds.saturating_add(1),
+                    answered: false,
+                    ..begun
+                }
+            }
             None => {
-                self.end(None, None, cx);
-                Box::new(Binding {
+                self.make_room(cx);
+                Binding {
                     asked,
                     deadline,
                     proof: Proof::of(&request),
@@ -94,12 +106,12 @@ impl Binds {
                     rounds: 1,
                     answered: false,
                     preliminary: false,
-                })
+                }
             }
         };
         binding.preliminary = matches!(shown, Shown::Sicily { last: false, .. });
-        binding.proof.show(binding.asked.client, &shown, cx);
-        self.under_way = Some(binding);
+        binding.proof.show(client, &shown, cx);
+        self.under_way.push(binding);
         true
     }
 
@@ -109,25 +121,28 @@ impl Binds {
             return false;
         };
         let client = answered.client;
-        let mut binding = match self.under_way.take() {
-            Some(mut binding) if binding.asked.client == client => {
-                binding.asked.response_bytes += answered.response_bytes;
-                binding
+        let is_answered = |binding: &Binding| {
+            binding.asked.client == client
+                && (binding.asked.id == answered.id || binding.request.is_none())
+        };
+        let mut binding = match self.under_way.iter().position(is_answered) {
+            Some(index) => {
+                let mut begun = self.under_way.remove(index);
+                begun.asked.response_bytes += answered.response_bytes;
+                // One more answer without a request between: that was not seen.
+                begun.rounds = begun.rounds.saturating_add(u32::from(begun.answered));
+                begun
             }
-            other => {
-                self.under_way = other;
-                self.end(None, None, cx);
-                // Only the answer was seen.
-                Box::new(Binding {
-                    asked: answered,
-                    deadline: cx.time,
-                    request: None,
-                    rounds: 1,
-                    answered: false,
-                    preliminary: false,
-                    proof: Proof::Tokens(Handshake::new(Carrier::Ldap)),
-                })
-            }
+            // Only the answer was seen.
+            None => Binding {
+                asked: answered,
+                deadline: cx.time,
+                request: None,
+                rounds: 1,
+                answered: false,
+                preliminary: false,
+                proof: Proof::Tokens(Handshake::new(Carrier::Ldap)),
+            },
         };
         let token = answer.rest.optional(SERVER_SASL_CREDS).map(Ber::bytes);
         // Sicily's answer has its token in place of a name.
@@ -141,87 +156,72 @@ impl Binds {
             _ => false,
         };
         if goes_on {
-            if binding.answered {
-                // One more answer without a request between: that was not seen.
-                binding.rounds = binding.rounds.saturating_add(1);
-            }
             binding.answered = true;
             binding.deadline = cx.time + cx.limits.answer_wait;
-            self.under_way = Some(binding);
+            self.under_way.push(binding);
         } else {
             if sicily.is_some() {
                 answer.matched_dn = &[];
             }
-            if binding.answered {
-                binding.rounds = binding.rounds.saturating_add(1);
-            }
-            self.under_way = Some(binding);
-            self.end(Some(&answer), None, cx);
+            self.end(binding, Some(&answer), None, cx);
         }
         true
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let binding = self.under_way.as_ref()?;
-        let token = match &binding.proof {
-            Proof::Tokens(handshake) => handshake.deadline(),
-            Proof::Named(_) => None,
-        };
-        token.into_iter().chain([binding.deadline]).min()
+        self.under_way.iter().map(Binding::deadline).min()
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        let Some(binding) = &mut self.under_way else {
-            return;
-        };
-        if let Proof::Tokens(handshake) = &mut binding.proof {
-            handshake.expire(now, cx);
+        for binding in &mut self.under_way {
+            if let Proof::Tokens(handshake) = &mut binding.proof {
+                handshake.expire(now, cx);
+            }
         }
-        if binding.deadline <= now {
+        let is_due = |binding: &Binding| binding.deadline <= now;
+        while let Some(index) = self.under_way.iter().position(is_due) {
+            let binding = self.under_way.remove(index);
             let moment = Moment {
                 time: binding.deadline,
                 ..binding.asked.moment
             };
-            self.end(None, Some(moment), cx);
+            self.end(binding, None, Some(moment), cx);
         }
     }
 
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
-        self.end(None, None, cx);
+        for binding in std::mem::take(&mut self.under_way) {
+            self.end(binding, None, None, cx);
+        }
     }
 
-    /// Emits the bind under way.
-    fn end(&mut self, answer: Option<&Answer<'_>>, moment: Option<Moment>, cx: &mut Context<'_>) {
-        let Some(mut binding) = self.under_way.take() else {
-            return;
-        };
-        let outcome = answer.map_or(Outcome::Unknown, |answer| result::outcome(answer.code, 0));
-        match &mut binding.proof {
-            Proof::Tokens(handshake) => {
-                if outcome == Outcome::Success {
-                    handshake.end(Ending::Accepted, cx);
-                } else if let Some(answer) = answer {
-                    let status = Status::Ldap(answer.code);
-                    handshake.end(Ending::Refused(Some(status)), cx);
-                }
-                handshake.close(cx);
-            }
-            Proof::Named(credentials) => {
-                Arc::make_mut(credentials).proven = outcome == Outcome::Success;
-            }
+    /// Ends what a new bind ends (RFC 4511 4.2.1): one whose turn the client leaves out. If there
+    /// are too many, the oldest goes.
+    fn make_room(&mut self, cx: &mut Context<'_>) {
+        if let Some(index) = self.under_way.iter().position(|binding| binding.answered) {
+            let left = self.under_way.remove(index);
+            self.end(left, None, None, cx);
+        } else if self.under_way.len() >= cx.limits.max_pending {
+            cx.stats.drop(Drop::PendingEvicted);
+            let oldest = self.under_way.remove(0);
+            self.end(oldest, None, None, cx);
         }
-        let credentials = match &binding.proof {
-            Proof::Tokens(handshake) => handshake.credentials(),
-            Proof::Named(credentials) => credentials,
-        };
+    }
+
+    /// Emits a bind that is over.
+    fn end(
+        &mut self,
+        mut binding: Binding,
+        answer: Option<&Answer<'_>>,
+        moment: Option<Moment>,
+        cx: &mut Context<'_>,
+    ) {
+        let outcome = answer.map_or(Outcome::Unknown, |answer| result::outcome(answer.code, 0));
+        binding.proof.settle(answer.map(|answer| answer.code), cx);
+        let credentials = binding.proof.credentials();
         // One that fails leaves nobody (RFC 4511 4.2.1).
-        self.credentials = (outcome == Outcome::Success).then(|| Arc::clone(credentials));
-        self.sasl |= binding.request.as_ref().is_none_or(|request| {
-            matches!(
-                request.authentication,
-                Authentication::Sasl(_) | Authentication::Sicily
-            )
-        });
+        self.credentials = (outcome != Outcome::Failure).then(|| Arc::clone(credentials));
+        self.sasl |= binding.may_bring_layer();
         let bind = Operation::Bind(Bind {
             request: binding.request,
             rounds: binding.rounds,
@@ -231,5 +231,22 @@ impl Binds {
         let client = asked.client;
         let kind = asked.told(bind, answer.map(Answer::result));
         cx.emit(moment, client, Draft::new(kind, outcome).by(credentials));
+    }
+}
+
+impl Binding {
+    fn deadline(&self) -> Timestamp {
+        let token = self.proof.deadline();
+        token.map_or(self.deadline, |token| token.min(self.deadline))
+    }
+
+    /// Whether a security layer may follow.
+    fn may_bring_layer(&self) -> bool {
+        self.request.as_ref().is_none_or(|request| {
+            matches!(
+                request.authentication,
+                Authentication::Sasl(_) | Authentication::Sicily
+            )
+        })
     }
 }

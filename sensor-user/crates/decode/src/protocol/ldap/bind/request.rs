@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use goshawk_model::ldap::{Authentication, BindRequest};
-use goshawk_model::{Account, Carrier, Credentials, Mechanism};
+use goshawk_model::ldap::{Authentication, BindRequest, result_code};
+use goshawk_model::{Account, Carrier, Credentials, Mechanism, Status, Timestamp};
 
 use crate::flow::Side;
 use crate::protocol::Context;
 use crate::protocol::ldap::ber::Ber;
 use crate::protocol::ldap::text;
-use crate::protocol::security::Handshake;
+use crate::protocol::security::{Ending, Handshake};
 
 /// `AuthenticationChoice`: `simple`, `sasl`, and Microsoft's `sicilyPackageDiscovery`,
 /// `sicilyNegotiate`, `sicilyResponse` ([MS-ADTS] 5.1.1.1.3).
@@ -91,7 +91,7 @@ impl Shown<'_> {
     pub(super) fn continues(&self, begun: Option<&Authentication>, answered: bool) -> bool {
         match (self, begun) {
             (Self::Sasl { mechanism, token }, Some(Authentication::Sasl(begun))) => {
-                mechanism.eq_ignore_ascii_case(begun) && (answered || !begins(token))
+                mechanism.eq_ignore_ascii_case(begun) && (answered || !begins(mechanism, token))
             }
             (Self::Sicily { last, .. }, Some(Authentication::Sicily)) => *last || answered,
             // The server has asked for more before the first request was seen.
@@ -101,10 +101,17 @@ impl Shown<'_> {
     }
 }
 
-/// Whether a token is the first of its mechanism: `InitialContextToken` (RFC 2743 3.1), or NTLM's
-/// NEGOTIATE_MESSAGE.
-fn begins(token: &[u8]) -> bool {
-    token.first() == Some(&0x60) || token.starts_with(b"NTLMSSP\0\x01")
+/// Whether a token is the first of its mechanism, which has one of its own at most: in GSS-API an
+/// `InitialContextToken` (RFC 2743 3.1) or NTLM's NEGOTIATE_MESSAGE.
+fn begins(mechanism: &str, token: &[u8]) -> bool {
+    let is = |name: &str| mechanism.eq_ignore_ascii_case(name);
+    if is(PLAIN) || is(EXTERNAL) {
+        true
+    } else if is("GSSAPI") || is("GSS-SPNEGO") {
+        token.first() == Some(&0x60) || token.starts_with(b"NTLMSSP\0\x01")
+    } else {
+        token.is_empty()
+    }
 }
 
 impl Proof {
@@ -155,6 +162,36 @@ impl Proof {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The server has decided, with this result code, or will not be heard any more.
+    pub(super) fn settle(&mut self, code: Option<u32>, cx: &mut Context<'_>) {
+        let accepted = code == Some(result_code::SUCCESS);
+        match self {
+            Self::Tokens(handshake) => {
+                match code {
+                    Some(_) if accepted => handshake.end(Ending::Accepted, cx),
+                    Some(code) => handshake.end(Ending::Refused(Some(Status::Ldap(code))), cx),
+                    None => {}
+                }
+                handshake.close(cx);
+            }
+            Self::Named(credentials) => Arc::make_mut(credentials).proven = accepted,
+        }
+    }
+
+    pub(super) fn credentials(&self) -> &Arc<Credentials> {
+        match self {
+            Self::Tokens(handshake) => handshake.credentials(),
+            Self::Named(credentials) => credentials,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Tokens(handshake) => handshake.deadline(),
+            Self::Named(_) => None,
         }
     }
 
