@@ -3,8 +3,11 @@
 mod support;
 
 use goshawk_decode::{Decoded, Protocol};
-use goshawk_model::rpc::{DRSUAPI, EPM, EndpointMapped, RpcCall};
-use goshawk_model::{Account, Carrier, Kind, Outcome};
+use goshawk_model::rpc::{
+    BindReason, BindRefused, DRSUAPI, EFSRPC, EPM, EndpointMapped, RpcArguments, RpcCall,
+    RpcTransport, SAMR, SamrArguments,
+};
+use goshawk_model::{Account, Carrier, Kind, Mechanism, Outcome, Status};
 
 use support::messages::*;
 use support::wire::{SERVER, Wire};
@@ -54,7 +57,11 @@ fn replication_is_a_ticket_presented_and_calls() {
     let changes = &decoded.iter().rev().nth(1).unwrap().activity;
     let credentials = changes.credentials.as_ref().unwrap();
     assert_eq!(credentials.ticket.as_ref(), Some(&presented.ticket));
-    assert_eq!(stats.protocol(Protocol::Dcerpc).errors, 0);
+    let counted = stats.protocol(Protocol::Dcerpc);
+    assert_eq!((counted.messages, counted.errors), (11, 0));
+    // Three requests, an answer, and another one in four fragments; a fault has no stub.
+    assert_eq!(counted.sealed, 8);
+    assert_eq!((&bind.arguments, bind.status), (&None, None));
 }
 
 #[test]
@@ -181,4 +188,198 @@ fn objects_and_contexts_do_not_confuse() {
         (calls[1].0.request_bytes, calls[1].0.response_bytes),
         (24, 12)
     );
+}
+
+/// What the client sends to `samr` over TCP, and what it is answered.
+fn samr(asked: &[Pdu], answered: &[Pdu]) -> Vec<Decoded> {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 49_668);
+    wire.ask(&mut tcp, &Pdu::bind(1, SAMR).bytes());
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+    asked
+        .iter()
+        .for_each(|pdu| wire.ask(&mut tcp, &pdu.bytes()));
+    for pdu in answered {
+        wire.answer(&mut tcp, &pdu.bytes());
+    }
+    wire.close(&tcp);
+    let (decoded, stats) = decode(&wire.packets);
+    assert_eq!(stats.protocol(Protocol::Dcerpc).errors, 0);
+    decoded
+}
+
+/// `SamrLookupNamesInDomain` of one name, in NDR.
+fn lookup_names(name: &str) -> Vec<u8> {
+    let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let count = name.len() as u32;
+    let mut stub = vec![7; 20];
+    for word in [
+        1,
+        1000,
+        0,
+        1,
+        2 * count | (2 * count) << 16,
+        1,
+        count,
+        0,
+        count,
+    ] {
+        stub.extend(u32::to_le_bytes(word));
+    }
+    stub.extend(units);
+    stub
+}
+
+#[test]
+fn a_refusal_in_the_answer_is_a_failure() {
+    let denied = 0xc000_0022_u32;
+    let answer = Pdu::response(2, &[&[0; 20][..], &denied.to_le_bytes()].concat());
+    let decoded = samr(&[Pdu::request(2, 64, &[0; 40])], &[answer]);
+    let (call, outcome) = calls(&decoded)[0];
+    assert_eq!(outcome, Outcome::Failure);
+    assert_eq!((call.status, call.fault), (Some(denied), None));
+}
+
+#[test]
+fn fragments_of_a_request_are_read_as_one() {
+    let stub = lookup_names("Administrator");
+    let (first, rest) = stub.split_at(40);
+    let asked = [
+        Pdu::request(2, 17, first).flagged(1),
+        Pdu::request(2, 17, rest).flagged(2),
+    ];
+    let decoded = samr(&asked, &[]);
+    let (call, outcome) = calls(&decoded)[0];
+    let Some(RpcArguments::Samr(SamrArguments::LookupNames { names, .. })) = &call.arguments else {
+        panic!("{call:?}");
+    };
+    assert_eq!(
+        (&*names.first, names.total),
+        (&["Administrator".into()][..], 1)
+    );
+    assert_eq!(call.request_bytes as usize, stub.len());
+    assert_eq!(outcome, Outcome::Unknown);
+
+    // Without its first part it cannot be read, and is told nevertheless.
+    let decoded = samr(&[asked[0].clone(), Pdu::request(3, 1, &[7; 20])], &[]);
+    let cut: Vec<_> = calls(&decoded).iter().map(|(call, _)| call.opnum).collect();
+    assert_eq!(cut, [17, 1]);
+}
+
+#[test]
+fn a_verification_trailer_is_no_part_of_the_stub() {
+    let mut stub = lookup_names("krbtgt");
+    let length = stub.len();
+    stub.extend([0x8a, 0xe3, 0x13, 0x71, 0x02, 0xf4, 0x36, 0x71]);
+    stub.extend([1, 0x40, 4, 0, 1, 0, 0, 0]);
+    let decoded = samr(&[Pdu::request(2, 17, &stub)], &[]);
+    assert_eq!(calls(&decoded)[0].0.request_bytes as usize, length);
+}
+
+#[test]
+fn an_interface_that_is_not_there_was_asked_for() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 49_668);
+    wire.ask(&mut tcp, &Pdu::bind(1, EFSRPC).bytes());
+    let mut refused = Pdu::bind_ack(1);
+    // Rejected by the provider, for it does not know the interface.
+    refused.body[20..24].copy_from_slice(&[2, 0, 1, 0]);
+    wire.answer(&mut tcp, &refused.bytes());
+    let (decoded, _) = decode(&wire.packets);
+    let expected = BindRefused {
+        transport: RpcTransport::Tcp,
+        interface: EFSRPC,
+        name: Some("efsrpc".into()),
+        reason: BindReason::Context(1),
+    };
+    assert_eq!(decoded[0].activity.kind, Kind::Bind(expected));
+    assert_eq!(decoded[0].activity.outcome, Outcome::Failure);
+}
+
+#[test]
+fn a_refused_bind_says_why() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 49_668);
+    let authenticate = ntlm_authenticate("CORP", "Mallory", "KALI");
+    wire.ask(
+        &mut tcp,
+        &Pdu::bind(1, SAMR).with(10, 5, &authenticate).bytes(),
+    );
+    let nak = Pdu::new(13, 1, vec![8, 0, 1, 5, 0]);
+    wire.answer(&mut tcp, &nak.bytes());
+    let (decoded, _) = decode(&wire.packets);
+    let kinds: Vec<_> = decoded.iter().map(|it| &it.activity.kind).collect();
+    let [Kind::Ntlm(logon), Kind::Bind(refused)] = kinds[..] else {
+        panic!("{kinds:?}");
+    };
+    assert_eq!(logon.status, Some(Status::Rpc(8)));
+    assert_eq!(refused.reason, BindReason::Bind(8));
+}
+
+#[test]
+fn behind_the_greeting_of_http_pdus_follow() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 593);
+    wire.answer(&mut tcp, b"ncacn_http/1.0");
+    wire.ask(&mut tcp, &Pdu::bind(1, DRSUAPI).bytes());
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+    wire.ask(&mut tcp, &Pdu::request(2, 3, &[0; 40]).bytes());
+    wire.answer(&mut tcp, &Pdu::response(2, &[0; 40]).bytes());
+    // Flow control of version 2, from either side.
+    wire.answer(&mut tcp, &Pdu::new(20, 0, vec![0; 4]).bytes());
+    let (decoded, stats) = decode(&wire.packets);
+    let (call, outcome) = calls(&decoded)[0];
+    assert_eq!(
+        (&call.transport, outcome),
+        (&RpcTransport::Http, Outcome::Success)
+    );
+    let counted = stats.protocol(Protocol::Dcerpc);
+    assert_eq!((counted.messages, counted.errors), (5, 0));
+}
+
+#[test]
+fn a_token_in_several_pdus_is_put_together() {
+    let token = ap_req(&story::service_ticket());
+    let (first, rest) = token.split_at(500);
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, story::DRSUAPI_PORT);
+    let bind = Pdu::bind(1, DRSUAPI).with(16, 6, first).flagged(1);
+    wire.ask(&mut tcp, &bind.bytes());
+    let more = Pdu::bind(1, DRSUAPI).with(16, 6, rest).flagged(2);
+    wire.ask(&mut tcp, &more.bytes());
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).with(16, 6, &ap_rep()).bytes());
+    let (decoded, stats) = decode(&wire.packets);
+    let Kind::Ap(presented) = &decoded[0].activity.kind else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!(presented.ticket.length, 1100);
+    assert_eq!(decoded[0].activity.outcome, Outcome::Success);
+    assert_eq!(stats.protocol(Protocol::Kerberos).errors, 0);
+}
+
+#[test]
+fn a_secure_channel_names_its_machine() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, 49_668);
+    let negotiate = [&[0, 0, 0, 0, 3, 0, 0, 0], &b"CORP\0WS1\0"[..]].concat();
+    wire.ask(
+        &mut tcp,
+        &Pdu::bind(1, SAMR).with(68, 6, &negotiate).bytes(),
+    );
+    let response = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).with(68, 6, &response).bytes());
+    let sealed = |pdu: Pdu| pdu.with(68, 6, &[6; 56]).bytes();
+    for call_id in [2, 3] {
+        wire.ask(&mut tcp, &sealed(Pdu::request(call_id, 64, &[3; 80])));
+    }
+    wire.answer(&mut tcp, &sealed(Pdu::fault(2, 5)));
+    wire.answer(&mut tcp, &sealed(Pdu::response(3, &[4; 60])));
+    let (decoded, _) = decode(&wire.packets);
+    // What proves the machine's key is that it is answered.
+    for (decoded, proven) in decoded.iter().zip([false, true]) {
+        let credentials = decoded.activity.credentials.as_ref().unwrap();
+        assert_eq!(credentials.mechanism, Mechanism::Netlogon);
+        assert_eq!(credentials.account, Some(Account::new("ws1$", "corp")));
+        assert_eq!(credentials.proven, proven);
+    }
 }

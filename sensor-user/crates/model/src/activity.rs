@@ -12,7 +12,7 @@ use crate::inventory::Sighting;
 use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ldap::LdapOperation;
 use crate::ntlm::NtlmLogon;
-use crate::rpc::{EndpointMapped, RpcCall};
+use crate::rpc::{BindRefused, EndpointMapped, RpcCall};
 use crate::smb::SmbOperation;
 use crate::sntp::SntpExchange;
 use crate::{Account, Credentials, Digest, Timestamp};
@@ -67,6 +67,8 @@ pub enum Kind {
     Http(Box<HttpLogon>),
     /// DCE/RPC: a call.
     Rpc(RpcCall),
+    /// DCE/RPC: a bind refused.
+    Bind(BindRefused),
     /// DCE/RPC: the endpoint mapper told where an interface listens.
     Endpoint(EndpointMapped),
     /// LDAP: an operation.
@@ -92,6 +94,7 @@ impl fmt::Display for Kind {
             Self::Password(exchange) => exchange.fmt(f),
             Self::Http(logon) => logon.fmt(f),
             Self::Rpc(call) => call.fmt(f),
+            Self::Bind(refused) => refused.fmt(f),
             Self::Endpoint(mapped) => mapped.fmt(f),
             Self::Ldap(operation) => operation.fmt(f),
             Self::Dns(exchange) => exchange.fmt(f),

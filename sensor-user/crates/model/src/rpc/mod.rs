@@ -15,6 +15,7 @@ mod files;
 mod interface;
 mod lsarpc;
 mod netlogon;
+mod refusal;
 mod samr;
 
 pub use arguments::{Excerpt, RpcArguments};
@@ -28,6 +29,7 @@ pub use interface::{
 };
 pub use lsarpc::{LsarpcArguments, LsarpcList, SecretAction};
 pub use netlogon::{NetlogonArguments, SecureChannel};
+pub use refusal::{BindReason, BindRefused};
 pub use samr::{SamrArguments, SamrClass, SamrMember, SamrObject};
 
 /// One call: a request and, when it was seen, how it ended.

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use goshawk_model::rpc::{EPM, EndpointMapped, RpcAuth, RpcTransport};
+use goshawk_model::rpc::{BindReason, BindRefused, EPM, EndpointMapped, RpcAuth, RpcTransport};
 use goshawk_model::{Credentials, Kind, Outcome, Status, Timestamp};
+use uuid::Uuid;
 
 use super::call::{Call, End, Target};
-use super::interfaces;
+use super::interfaces::{self, Interface};
 use super::ndr::{Ndr, Syntax};
 use super::payload::{self, MAX_STUB, Payload};
 use super::pdu::{Pdu, ptype};
@@ -69,11 +70,7 @@ impl Association {
                 Some(())
             }
             ptype::BIND_ACK | ptype::ALTER_CONTEXT_RESP => self.bound(pdu, cx),
-            ptype::BIND_NAK => {
-                self.presentations.reject(pdu.header.call_id);
-                self.security.settle(pdu, Ending::Refused(None), cx);
-                Some(())
-            }
+            ptype::BIND_NAK => self.unbound(pdu, cx),
             ptype::REQUEST => self.request(pdu, cx),
             ptype::RESPONSE => self.response(pdu, cx),
             ptype::FAULT => self.fault(pdu, cx),
@@ -153,10 +150,45 @@ impl Association {
     fn bound(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
         self.security.settle(pdu, Ending::Accepted, cx);
         if pdu.header.is_first() {
-            self.presentations
-                .decide(pdu.header.call_id, pdu.verdicts()?);
+            let verdicts = pdu.verdicts()?;
+            for (interface, reason) in self.presentations.decide(pdu.header.call_id, verdicts) {
+                self.tell_refused(pdu.client, interface, BindReason::Context(reason), cx);
+            }
         }
         Some(())
+    }
+
+    fn unbound(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {
+        let reason = pdu.reject_reason()?;
+        let status = Status::Rpc(reason.into());
+        self.security.settle(pdu, Ending::Refused(Some(status)), cx);
+        for interface in self.presentations.reject(pdu.header.call_id) {
+            self.tell_refused(pdu.client, interface, BindReason::Bind(reason), cx);
+        }
+        Some(())
+    }
+
+    /// Emits that the server does not let the client call an interface.
+    fn tell_refused(
+        &self,
+        client: Side,
+        interface: Uuid,
+        reason: BindReason,
+        cx: &mut Context<'_>,
+    ) {
+        let kind = Kind::Bind(BindRefused {
+            transport: self.transport.clone(),
+            interface,
+            name: Interface::of(interface).map(|known| known.name.into()),
+            reason,
+        });
+        let draft = Draft::new(kind, Outcome::Failure);
+        let draft = match &self.session {
+            Some(credentials) => draft.by(credentials),
+            None => draft,
+        };
+        let moment = cx.moment();
+        cx.emit(moment, client, draft);
     }
 
     fn request(&mut self, pdu: &Pdu<'_>, cx: &mut Context<'_>) -> Option<()> {

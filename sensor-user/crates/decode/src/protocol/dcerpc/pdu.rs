@@ -189,12 +189,18 @@ pub(super) struct Proposal {
     pub(super) id: u16,
     /// UUID of the interface.
     pub(super) interface: Uuid,
+    /// The first transfer syntax offered for it.
+    pub(super) transfer_syntax: Option<Uuid>,
 }
 
 /// The server's verdict on one proposal (`p_result_t`, [C706] 12.6.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    pub(super) accepted: bool,
+    /// 0 accepted, 1 and 2 rejected, 3 an answer to what features the client has ([MS-RPCE]
+    /// 2.2.2.4).
+    pub(super) result: u16,
+    /// Why it is rejected (`p_provider_reason_t`).
+    pub(super) reason: u16,
     pub(super) transfer_syntax: Uuid,
 }
 
@@ -211,7 +217,7 @@ pub(super) struct Request<'a> {
 impl<'a> Pdu<'a> {
     /// The contexts proposed in a bind or alter_context, as far as its body goes.
     pub(super) fn proposals(&self) -> Option<impl Iterator<Item = Proposal> + use<'a>> {
-        let mut body = self.body();
+        let (mut body, order) = (self.body(), self.header.order);
         // max_xmit_frag, max_recv_frag, assoc_group_id.
         body.take(8)?;
         let count = body.u8()?;
@@ -222,9 +228,13 @@ impl<'a> Pdu<'a> {
             body.take(1)?;
             let interface = body.uuid()?;
             let _version = body.u32()?;
-            // Transfer syntaxes; a cut PDU still has its interface.
-            let _ = body.take(syntaxes * 20);
-            Some(Proposal { id, interface })
+            // A cut PDU still has its interface.
+            let mut offered = Wire::new(body.take(syntaxes * 20).unwrap_or_default(), order);
+            Some(Proposal {
+                id,
+                interface,
+                transfer_syntax: offered.uuid(),
+            })
         }))
     }
 
@@ -241,15 +251,20 @@ impl<'a> Pdu<'a> {
         let count = body.u8()?;
         body.take(3)?;
         Some((0..count).map_while(move |_| {
-            let result = body.u16()?;
-            let _reason = body.u16()?;
+            let (result, reason) = (body.u16()?, body.u16()?);
             let transfer_syntax = body.uuid()?;
             let _version = body.u32()?;
             Some(Verdict {
-                accepted: result == 0,
+                result,
+                reason,
                 transfer_syntax,
             })
         }))
+    }
+
+    /// Why a bind_nak refuses (`provider_reject_reason`, [C706] 12.6.4.5).
+    pub(super) fn reject_reason(&self) -> Option<u16> {
+        self.body().u16()
     }
 
     /// The request in it.

@@ -156,6 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Endpoints;
+    use super::super::payload::MAX_STUB;
     use super::*;
     use crate::decoder::Decoded;
     use crate::flow::FlowKey;
@@ -275,6 +276,27 @@ mod tests {
         let opnums: Vec<_> = bench.calls().iter().map(|(call, _)| call.opnum).collect();
         assert_eq!(opnums, [3, 2]);
         assert_eq!(bench.stats.protocol(Protocol::Dcerpc).errors, 0);
+    }
+
+    #[test]
+    fn a_flood_of_stubs_stays_within_its_bound() {
+        const CALLS: u8 = 200;
+        let mut bench = Bench::new();
+        let [(client, asked), _] = dialogue();
+        // The bind alone.
+        bench.say(client, &asked[..asked.len() - 28 - 24]);
+        for call_id in 0..CALLS {
+            // `IDL_DRSGetNCChanges`, whose stub is read: a first fragment, and no more.
+            let mut fragment = pdu(0, call_id, &[0, 0, 0, 0, 0, 0, 3, 0]);
+            fragment[3] = 1;
+            fragment[8..10].copy_from_slice(&4024_u16.to_le_bytes());
+            fragment.resize(4024, 7);
+            bench.say(client, &fragment);
+            assert!(bench.pipe.held() <= 4 * MAX_STUB);
+        }
+        assert_eq!(bench.pipe.held(), 4 * MAX_STUB);
+        bench.with(Pipe::close);
+        assert_eq!(bench.calls().len(), usize::from(CALLS));
     }
 
     proptest! {

@@ -8,6 +8,13 @@ use crate::stats::{Drop, Stats};
 /// [MS-RPCE] 2.2.5: the transfer syntax with sizes of 8 bytes.
 const NDR64: Uuid = uuid!("71710533-beba-4937-8319-b5dbef9ccc36");
 
+/// `p_cont_def_result_t` ([C706] 12.6.3.1).
+const ACCEPTED: u16 = 0;
+const USER_REJECTION: u16 = 1;
+const PROVIDER_REJECTION: u16 = 2;
+/// `proposed_transfer_syntaxes_not_supported` of `p_provider_reason_t`.
+const TRANSFER_SYNTAX_NOT_SUPPORTED: u16 = 2;
+
 /// Proposals that wait for their verdict; a client makes one at a time.
 const MAX_OFFERS: usize = 4;
 
@@ -53,11 +60,12 @@ impl Presentations {
         stats: &mut Stats,
     ) {
         let mut ids = Vec::new();
-        for Proposal { id, interface } in proposals {
+        for proposal in proposals {
+            let id = proposal.id;
             let context = Presentation {
                 id,
-                interface,
-                ndr64: false,
+                interface: proposal.interface,
+                ndr64: proposal.transfer_syntax == Some(NDR64),
             };
             ids.push(id);
             let has_room = self.contexts.len() < room;
@@ -73,21 +81,48 @@ impl Presentations {
         self.offers.push(Offer { call_id, ids });
     }
 
-    /// A bind_ack or alter_context_resp tells which are accepted.
-    pub(super) fn decide(&mut self, call_id: u32, verdicts: impl Iterator<Item = Verdict>) {
+    /// A bind_ack or alter_context_resp tells which are accepted. Returns those whose interface the
+    /// server does not let this client call, and why.
+    pub(super) fn decide(
+        &mut self,
+        call_id: u32,
+        verdicts: impl Iterator<Item = Verdict>,
+    ) -> Vec<(Uuid, u16)> {
+        let mut refused = Vec::new();
         for (id, verdict) in self.take_offer(call_id).into_iter().zip(verdicts) {
-            if !verdict.accepted {
-                self.contexts.retain(|context| context.id != id);
-            } else if let Some(context) = self.contexts.iter_mut().find(|known| known.id == id) {
-                context.ndr64 = verdict.transfer_syntax == NDR64;
+            let Some(index) = self.contexts.iter().position(|known| known.id == id) else {
+                continue;
+            };
+            if verdict.result == ACCEPTED {
+                if let Some(context) = self.contexts.get_mut(index) {
+                    context.ndr64 = verdict.transfer_syntax == NDR64;
+                }
+                continue;
+            }
+            let context = self.contexts.remove(index);
+            // Clients offer an interface once for each transfer syntax, and get one of them.
+            let is_refused = matches!(verdict.result, USER_REJECTION | PROVIDER_REJECTION)
+                && verdict.reason != TRANSFER_SYNTAX_NOT_SUPPORTED;
+            let refusal = (context.interface, verdict.reason);
+            if is_refused && !refused.contains(&refusal) {
+                refused.push(refusal);
             }
         }
+        refused
     }
 
-    /// A bind_nak rejects them all.
-    pub(super) fn reject(&mut self, call_id: u32) {
+    /// A bind_nak rejects them all. Returns their interfaces.
+    pub(super) fn reject(&mut self, call_id: u32) -> Vec<Uuid> {
         let ids = self.take_offer(call_id);
-        self.contexts.retain(|context| !ids.contains(&context.id));
+        let mut refused = Vec::new();
+        self.contexts.retain(|context| {
+            let is_kept = !ids.contains(&context.id);
+            if !is_kept && !refused.contains(&context.interface) {
+                refused.push(context.interface);
+            }
+            is_kept
+        });
+        refused
     }
 
     fn take_offer(&mut self, call_id: u32) -> Vec<u16> {
@@ -106,12 +141,17 @@ mod tests {
     use super::*;
 
     fn proposal(id: u16, interface: Uuid) -> Proposal {
-        Proposal { id, interface }
+        Proposal {
+            id,
+            interface,
+            transfer_syntax: None,
+        }
     }
 
-    fn verdict(accepted: bool, transfer_syntax: Uuid) -> Verdict {
+    fn verdict(result: u16, reason: u16, transfer_syntax: Uuid) -> Verdict {
         Verdict {
-            accepted,
+            result,
+            reason,
             transfer_syntax,
         }
     }
@@ -124,17 +164,40 @@ mod tests {
         contexts.propose(7, offered.into_iter(), 8, &mut stats);
         assert_eq!(contexts.get(0).unwrap().interface, DRSUAPI);
         let verdicts = [
-            verdict(false, Uuid::nil()),
-            verdict(true, NDR64),
-            verdict(true, Uuid::nil()),
+            verdict(PROVIDER_REJECTION, 1, Uuid::nil()),
+            verdict(ACCEPTED, 0, NDR64),
+            verdict(ACCEPTED, 0, Uuid::nil()),
         ];
-        contexts.decide(7, verdicts.into_iter());
+        let refused = contexts.decide(7, verdicts.into_iter());
+        assert_eq!(refused, [(DRSUAPI, 1)]);
         assert_eq!(contexts.get(0), None);
         assert!(contexts.get(1).unwrap().ndr64);
         assert!(!contexts.get(2).unwrap().ndr64);
         contexts.propose(8, [proposal(3, EPM)].into_iter(), 8, &mut stats);
-        contexts.reject(8);
+        assert_eq!(contexts.reject(8), [EPM]);
         assert_eq!(contexts.get(3), None);
+    }
+
+    #[test]
+    fn what_is_only_negotiated_is_no_refusal() {
+        let mut contexts = Presentations::default();
+        let mut stats = Stats::default();
+        let offered = [
+            proposal(0, DRSUAPI),
+            proposal(1, DRSUAPI),
+            proposal(2, DRSUAPI),
+        ];
+        contexts.propose(7, offered.into_iter(), 8, &mut stats);
+        let verdicts = [
+            verdict(
+                PROVIDER_REJECTION,
+                TRANSFER_SYNTAX_NOT_SUPPORTED,
+                Uuid::nil(),
+            ),
+            verdict(ACCEPTED, 0, NDR64),
+            verdict(3, 3, Uuid::nil()),
+        ];
+        assert_eq!(contexts.decide(7, verdicts.into_iter()), []);
     }
 
     #[test]
