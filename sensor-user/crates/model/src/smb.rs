@@ -261,6 +261,9 @@ pub struct FileAccess {
     /// It is open still.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
+    /// It was told before, when it was open: this is all that was done with it since it was opened.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     /// The server's NTSTATUS, where it refused to open it, or the first thing refused on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u32>,
@@ -381,6 +384,9 @@ pub struct Sealed {
     /// The session goes on.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
+    /// It was told before, when the session went on: these are all its messages.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
 }
 
 /// The header of a compressed message ([MS-SMB2] 2.2.42): the first on a connection, and each that

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod ldap;
 pub(crate) mod messages;
 pub(crate) mod ntlm;
+pub(crate) mod smb;
 pub(crate) mod story;
 pub(crate) mod wire;
 

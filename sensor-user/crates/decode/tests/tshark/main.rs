@@ -12,6 +12,7 @@ mod http;
 mod kerberos;
 mod ldap;
 mod ntlm;
+mod smb;
 mod sntp;
 #[path = "../support/mod.rs"]
 mod support;
@@ -64,6 +65,9 @@ const COMPARISONS: &[Comparison] = &[
     ntlm::COMPARISON,
     http::COMPARISON,
     sntp::COMPARISON,
+    smb::SMB1,
+    smb::SMB2,
+    smb::SMB,
 ];
 
 /// Protocols whose messages are counted too: a fact `messages` for each.
@@ -72,9 +76,76 @@ const COUNTED: &[Protocol] = &[
     Protocol::Dcerpc,
     Protocol::Ntlm,
     Protocol::Http,
+    Protocol::Smb1,
+    Protocol::Smb2,
 ];
 
 const KNOWN: &[Known] = &[
+    Known {
+        capture: "arkime/smb-port80.pcap",
+        fact: "smb1",
+        reason: "tshark knows SMB by its ports, this one is on 80",
+    },
+    Known {
+        capture: "arkime/smb-port80.pcap",
+        fact: "smb2",
+        reason: "tshark knows SMB by its ports, this one is on 80",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "smb",
+        reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "smb1",
+        reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "smb2",
+        reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dcerpc",
+        reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
+    },
+    Known {
+        capture: "suricata-verify/smb-eicar-file-segmentation-random/input.pcap",
+        fact: "smb",
+        reason: "tshark does not find a message whose first segment is a single byte",
+    },
+    Known {
+        capture: "suricata-verify/smb-eicar-file-segmentation-random/input.pcap",
+        fact: "smb1",
+        reason: "tshark does not find a message whose first segment is a single byte",
+    },
+    Known {
+        capture: "smb2-frames-gap-payload-logging/smb2-peter-minus-p191.pcap",
+        fact: "smb2",
+        reason: "tshark gives up a stream behind a lost segment",
+    },
+    Known {
+        capture: "zeek/dce-rpc/20-fids-no-close.pcap",
+        fact: "smb",
+        reason: "reassembling out of order, tshark gives up the stream; without, it sees the same",
+    },
+    Known {
+        capture: "zeek/dce-rpc/20-fids-no-close.pcap",
+        fact: "smb2",
+        reason: "reassembling out of order, tshark gives up the stream; without, it sees the same",
+    },
+    Known {
+        capture: "zeek/dce-rpc/20-fids-no-close.pcap",
+        fact: "dcerpc",
+        reason: "reassembling out of order, tshark gives up the stream; without, it sees the same",
+    },
+    Known {
+        capture: "zeek/smb/smb1-OSS-fuzz-54883.pcap",
+        fact: "smb1",
+        reason: "a fuzzer's bytes on port 139, which begin with nothing that is SMB",
+    },
     Known {
         capture: "zeek/dns-edns-ecs.pcap",
         fact: "dns asked 0 weberlab.de 48",

@@ -204,6 +204,7 @@ impl Open {
                 cx,
             );
             self.access.open = false;
+            self.access.again = true;
         }
     }
 

@@ -53,9 +53,9 @@ impl<'a> Piece<'a> {
         (!self.is_cut && self.bytes.len() < wanted).then_some(wanted)
     }
 
-    /// Whether all of it is there.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.bytes.len() == self.length
+    /// Whether something of it was lost, so that it need not make sense.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The bytes from `offset` on, `length` of them or as many as are there.

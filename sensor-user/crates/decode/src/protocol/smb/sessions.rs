@@ -196,6 +196,7 @@ impl Session {
                 ..traffic.moment
             };
             traffic.tell(true, moment, credentials.as_ref(), cx);
+            traffic.sealed.again = true;
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn message(
         return Step::Need(need);
     }
     let Some(header) = Header::parse(piece.bytes) else {
-        cx.stats.message(Protocol::Smb1, !piece.is_whole());
+        cx.stats.message(Protocol::Smb1, piece.is_cut());
         return Step::Taken(piece.length);
     };
     let client = header.client(side);
@@ -38,6 +38,6 @@ pub(crate) fn message(
         })
     };
     cx.stats
-        .message(Protocol::Smb1, understood.is_some() || !piece.is_whole());
+        .message(Protocol::Smb1, understood.is_some() || piece.is_cut());
     Step::Taken(piece.length)
 }

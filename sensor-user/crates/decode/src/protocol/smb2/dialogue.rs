@@ -45,7 +45,12 @@ impl Dialogue {
             return Step::Need(need);
         }
         let Some(header) = Header::parse(piece.bytes) else {
-            cx.stats.message(Protocol::Smb2, !piece.is_whole());
+            // EternalBlue fills a server's memory with beginnings of messages that never end: only
+            // what ends is one.
+            if let Some(need) = piece.lacks(piece.length.min(cx.limits.max_message)) {
+                return Step::Need(need);
+            }
+            cx.stats.message(Protocol::Smb2, piece.is_cut());
             return Step::Taken(piece.length);
         };
         let command = piece.first(header.extent(piece.length));
@@ -66,7 +71,7 @@ impl Dialogue {
             }
         };
         cx.stats
-            .message(Protocol::Smb2, understood.is_some() || !command.is_whole());
+            .message(Protocol::Smb2, understood.is_some() || command.is_cut());
         Step::Taken(command.length)
     }
 
@@ -105,7 +110,7 @@ impl Dialogue {
         }
         let length = piece.length.saturating_sub(transform::COMPRESSED);
         let Some(header) = transform::compressed(piece.bytes, length) else {
-            cx.stats.message(Protocol::Smb2, !piece.is_whole());
+            cx.stats.message(Protocol::Smb2, piece.is_cut());
             return Step::Taken(piece.length);
         };
         let plain = transform::plain(&header);

@@ -59,7 +59,7 @@ pub(super) fn more(
             _,
         )
         | (command::IOCTL | command::QUERY_DIRECTORY | command::SET_INFO, false) => piece.length,
-        _ => HEADER + 24,
+        _ => HEADER + 32,
     };
     piece.lacks(wanted.min(cx.limits.max_message))
 }
