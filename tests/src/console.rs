@@ -13,6 +13,7 @@ use crate::programs::{Place, Programs, Running};
 use crate::wait::eventually;
 
 /// A running console. It ends with this value; its data stays as long as its folder.
+#[derive(Debug)]
 pub struct Console {
     programs: Programs,
     folder: PathBuf,

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use serde_json::Value;
 
 /// A signed-in session.
+#[derive(Debug)]
 pub struct Portal {
     client: Client,
     base: String,

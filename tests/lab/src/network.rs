@@ -12,6 +12,9 @@ pub const INTERFACE: &str = "eth0";
 /// The bridge's interface, where both directions of every conversation can be captured.
 pub const BRIDGE: &str = "br0";
 
+/// The switch's end of the mirror port's cable.
+const MIRROR: &str = "mirror";
+
 /// Hosts joined by veth pairs to one bridge.
 #[derive(Debug)]
 pub struct Network {
@@ -41,7 +44,9 @@ impl Network {
         let pid = guest.pid();
         self.switch.sh(&format!(
             "ip link add {port} type veth peer name {INTERFACE} netns {pid}
-             ip link set {port} master {BRIDGE} up"
+             ip link set {port} master {BRIDGE} up
+             if [ -e /sys/class/net/{MIRROR} ]; then {copy}; fi",
+            copy = copy_to_mirror(port)
         ))?;
         guest.sh(&format!(
             "ip address add {address}/24 dev {INTERFACE}
@@ -50,9 +55,37 @@ impl Network {
         Ok(())
     }
 
+    /// A mirror port: a namespace whose [`INTERFACE`], without an address, receives a copy of every
+    /// frame that any host sends. Hosts plugged in later are mirrored too.
+    ///
+    /// # Errors
+    /// As [`Namespace::new`]; also if there is one already.
+    pub fn mirror(&self) -> Result<Namespace> {
+        let guest = Namespace::new("mirror")?;
+        let pid = guest.pid();
+        self.switch.sh(&format!(
+            "ip link add {MIRROR} type veth peer name {INTERFACE} netns {pid}
+             ip link set {MIRROR} up
+             for port in $(ls /sys/class/net/{BRIDGE}/brif); do {copy}; done",
+            copy = copy_to_mirror("$port")
+        ))?;
+        guest.sh(&format!("ip link set {INTERFACE} up"))?;
+        Ok(guest)
+    }
+
     /// The bridge's namespace, to capture in.
     #[must_use]
     pub fn switch(&self) -> &Namespace {
         &self.switch
     }
+}
+
+/// Shell commands that copy what a port receives: each frame enters the bridge once, so the copies of
+/// all ports are each conversation's both directions, once. Of the classifiers that match everything,
+/// every kernel has u32.
+fn copy_to_mirror(port: &str) -> String {
+    format!(
+        "tc qdisc add dev {port} clsact && tc filter add dev {port} ingress u32 match u32 0 0 \
+         action mirred egress mirror dev {MIRROR}"
+    )
 }
