@@ -209,13 +209,13 @@ impl fmt::Display for Verdict {
         };
         writeln!(
             f,
-            "{:<5} {:<44} {:<8} {:>4} {:>4}",
+            "{:<5} {:<56} {:<8} {:>4} {:>4}",
             "alert", "what", "severity", "host", "tap"
         )?;
         for (finding, host, tap) in &self.findings {
             writeln!(
                 f,
-                "{:<5} {:<44} {:<8} {:>4} {:>4}",
+                "{:<5} {:<56} {:<8} {:>4} {:>4}",
                 finding.external_id,
                 finding.title,
                 finding.severity,

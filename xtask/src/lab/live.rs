@@ -27,7 +27,7 @@ pub(super) fn run() -> Result<()> {
             Nature::Benign => "·",
         };
         let seconds = began.elapsed().as_secs_f32();
-        eprintln!("  {mark} {:<72} {seconds:>5.1} s", scene.script.about);
+        eprintln!("  {mark} {:<92} {seconds:>5.1} s", scene.script.about);
     }
     let verdict = live.verdict()?;
     println!("\n{verdict}");
