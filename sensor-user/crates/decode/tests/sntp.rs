@@ -30,7 +30,7 @@ fn basic(key: u32, checksum: u8) -> Vec<u8> {
 }
 
 fn extended(rid: u32, flags: u8, checksum: u8) -> Vec<u8> {
-    [&rid.to_le_bytes()[..], &[0, flags, 1, 1], &[checksum; 64]].concat()
+    [&rid.to_le_bytes()[..], &[0, 1, flags, 0], &[checksum; 64]].concat()
 }
 
 fn found(wire: &Wire, limits: Limits) -> (Vec<(SntpExchange, Outcome)>, Stats) {

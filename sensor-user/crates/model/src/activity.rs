@@ -11,6 +11,7 @@ use crate::http::HttpLogon;
 use crate::inventory::Sighting;
 use crate::kerberos::{ApExchange, AsExchange, PasswordExchange, TgsExchange};
 use crate::ldap::LdapOperation;
+use crate::netbios::{NameExchange, NetbiosDatagram};
 use crate::ntlm::NtlmLogon;
 use crate::rpc::{BindRefused, EndpointMapped, RpcCall};
 use crate::smb::SmbOperation;
@@ -75,6 +76,10 @@ pub enum Kind {
     Ldap(Box<LdapOperation>),
     /// DNS, mDNS, LLMNR: a name looked up, a zone changed or transferred.
     Dns(Box<DnsExchange>),
+    /// NetBIOS: a name asked for, registered or told.
+    Netbios(Box<NameExchange>),
+    /// NetBIOS: a datagram, often with a mailslot in it.
+    Datagram(Box<NetbiosDatagram>),
     /// Time asked for, signed with an account's key.
     Sntp(SntpExchange),
     /// A computer was recognised at an address.
@@ -98,6 +103,8 @@ impl fmt::Display for Kind {
             Self::Endpoint(mapped) => mapped.fmt(f),
             Self::Ldap(operation) => operation.fmt(f),
             Self::Dns(exchange) => exchange.fmt(f),
+            Self::Netbios(exchange) => exchange.fmt(f),
+            Self::Datagram(datagram) => datagram.fmt(f),
             Self::Sntp(exchange) => exchange.fmt(f),
             Self::Sighting(sighting) => sighting.fmt(f),
             Self::Smb(operation) => operation.fmt(f),

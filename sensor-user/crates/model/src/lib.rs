@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod kerberos;
 pub mod ldap;
 mod negotiation;
+pub mod netbios;
 pub mod ntlm;
 pub mod rpc;
 pub mod smb;

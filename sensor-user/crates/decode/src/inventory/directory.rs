@@ -1,5 +1,7 @@
 //! Controllers that answer an LDAP ping ([MS-ADTS] 6.3.3).
 
+use std::net::IpAddr;
+
 use goshawk_model::inventory::SightingSource;
 use goshawk_model::ldap::{LdapOperation, NetlogonResponse, Operation};
 use goshawk_model::{Activity, Confidence};
@@ -14,14 +16,15 @@ pub(super) fn operation(
     if let Operation::Search(search) = &operation.operation
         && let Some(response) = &search.netlogon
     {
-        netlogon(activity, response, tell);
+        netlogon(activity.server.ip, response, Confidence::Medium, tell);
     }
 }
 
-/// What a controller tells of itself, over CLDAP or in a mailslot.
+/// What the controller at `ip` tells of itself, over CLDAP or in a mailslot.
 pub(super) fn netlogon(
-    activity: &Activity,
+    ip: IpAddr,
     response: &NetlogonResponse,
+    confidence: Confidence,
     tell: &mut dyn FnMut(Seen),
 ) {
     let [name, other] = [&response.dns_host_name, &response.netbios_computer_name];
@@ -29,7 +32,7 @@ pub(super) fn netlogon(
     let [domain, other] = [&response.dns_domain_name, &response.netbios_domain_name];
     let domain = if domain.is_empty() { other } else { domain };
     let source = SightingSource::NetlogonAnswer;
-    Seen::called(activity.server.ip, name, source, Confidence::Medium)
+    Seen::called(ip, name, source, confidence)
         .map(|seen| seen.in_domain(domain).of_controller())
         .into_iter()
         .for_each(tell);

@@ -111,7 +111,7 @@ fn update(activity: &Activity, update: &DnsUpdate, tell: &mut dyn FnMut(Seen)) {
 
 /// Whether a name with an address can be a computer's. The domain's own name and some below it
 /// have the addresses of all its controllers ([MS-ADTS] 6.3.2.3).
-fn is_host(name: &str) -> bool {
+pub(super) fn is_host(name: &str) -> bool {
     const OF_CONTROLLERS: [&str; 2] = ["domaindnszones", "forestdnszones"];
     let mut labels = name.split('.');
     let first = labels.next().unwrap_or_default();

@@ -9,8 +9,10 @@
 mod directory;
 mod dns;
 mod kerberos;
+mod netbios;
 mod ntlm;
 mod remote;
+mod shares;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -90,6 +92,9 @@ fn look(activity: &Activity, tell: &mut dyn FnMut(Seen)) {
         Kind::Dns(exchange) => dns::exchange(activity, exchange, tell),
         Kind::Ldap(operation) => directory::operation(activity, operation, tell),
         Kind::Rpc(call) => remote::call(activity, call, tell),
+        Kind::Netbios(exchange) => netbios::exchange(activity, exchange, tell),
+        Kind::Datagram(datagram) => netbios::datagram(activity, datagram, tell),
+        Kind::Smb(operation) => shares::operation(activity, operation, tell),
         _ => {}
     }
     let credentials = activity.credentials.as_deref();

@@ -7,6 +7,7 @@ pub(crate) mod dns;
 mod http;
 pub(crate) mod kerberos;
 mod ldap;
+mod netbios;
 mod recognise;
 mod security;
 mod session;

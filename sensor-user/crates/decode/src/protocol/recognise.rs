@@ -1,7 +1,7 @@
 //! Which protocol a flow speaks, found out from its bytes; ports only help where bytes say little.
 
 use super::conversation::Conversation;
-use super::{dcerpc, dns, http, kerberos, ldap, smb, sntp};
+use super::{dcerpc, dns, http, kerberos, ldap, netbios, smb, sntp};
 use crate::flow::FlowKey;
 use crate::flow::stream::Verdict;
 use crate::limits::Limits;
@@ -43,6 +43,12 @@ const DATAGRAMS: &[(Telling, Opening)] = &[
     }),
     (ldap::tells_datagram, || Box::<ldap::Connection>::default()),
     (dns::tells_datagram, || Box::<dns::Conversation>::default()),
+    (netbios::tells_names, || {
+        Box::<netbios::NameService>::default()
+    }),
+    (netbios::tells_datagrams, || {
+        Box::<netbios::Datagrams>::default()
+    }),
     (sntp::tells_datagram, || {
         Box::<sntp::Conversation>::default()
     }),

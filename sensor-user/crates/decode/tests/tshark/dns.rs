@@ -27,6 +27,9 @@ fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
     let [responses, opcodes, rcodes, names, types, repeated] = row.columns else {
         return;
     };
+    for _message in responses {
+        fact("messages".into());
+    }
     if !repeated.is_empty() {
         return;
     }

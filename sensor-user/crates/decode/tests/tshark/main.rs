@@ -11,6 +11,7 @@ mod dns;
 mod http;
 mod kerberos;
 mod ldap;
+mod netbios;
 mod ntlm;
 mod smb;
 mod sntp;
@@ -64,6 +65,7 @@ const COMPARISONS: &[Comparison] = &[
     ldap::COMPARISON,
     ntlm::COMPARISON,
     http::COMPARISON,
+    netbios::COMPARISON,
     sntp::COMPARISON,
     smb::SMB1,
     smb::SMB2,
@@ -78,6 +80,9 @@ const COUNTED: &[Protocol] = &[
     Protocol::Http,
     Protocol::Smb1,
     Protocol::Smb2,
+    Protocol::Dns,
+    Protocol::Netbios,
+    Protocol::Sntp,
 ];
 
 const KNOWN: &[Known] = &[
@@ -170,6 +175,66 @@ const KNOWN: &[Known] = &[
         capture: "suricata-verify/dns-tcp-ts-gap/input.pcap",
         fact: "dns asked 0 www.google.com 1",
         reason: "tshark gives up a stream behind a lost segment",
+    },
+    Known {
+        capture: "suricata-verify/dns-tcp-ts-gap/input.pcap",
+        fact: "dns messages",
+        reason: "tshark gives up a stream behind a lost segment",
+    },
+    Known {
+        capture: "401trg-detections/20171220_smb_psexec_add_user.pcap",
+        fact: "dns answer 0 2",
+        reason: "answers that the server repeats seconds later are told; tshark knows them for repetitions",
+    },
+    Known {
+        capture: "corelight/PetitPotam/PatchedDCUnauthenticatedTry.pcapng",
+        fact: "dns answer 0 0",
+        reason: "what mDNS announces again seconds later is told again; tshark takes it for repetitions",
+    },
+    Known {
+        capture: "corelight/PetitPotam/PatchedDCUnauthenticatedTry.pcapng",
+        fact: "netbios datagram LABOX<00> to <01>",
+        reason: "tshark hides the two bytes before __MSBROWSE__ and the text with them",
+    },
+    Known {
+        capture: "corelight/PetitPotam/PatchedDCUnauthenticatedTry.pcapng",
+        fact: "netbios datagram LABOX<00> to \u{fffd}\u{fffd}__MSBROWSE__\u{fffd}<01>",
+        reason: "tshark hides the two bytes before __MSBROWSE__ and the text with them",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dns asked 0 _adisk._tcp.local 12",
+        reason: "mDNS asks with the id 0 again and again; tshark takes all for repetitions",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dns asked 0 _afpovertcp._tcp.local 12",
+        reason: "mDNS asks with the id 0 again and again; tshark takes all for repetitions",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dns asked 0 _rfb._tcp.local 12",
+        reason: "mDNS asks with the id 0 again and again; tshark takes all for repetitions",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "dns asked 0 _smb._tcp.local 12",
+        reason: "mDNS asks with the id 0 again and again; tshark takes all for repetitions",
+    },
+    Known {
+        capture: "zeek/dns-inverse-query.pcap",
+        fact: "dns",
+        reason: "its link layer is FDDI",
+    },
+    Known {
+        capture: "zeek/dns-two-responses.pcap",
+        fact: "dns messages",
+        reason: "the second answer is the first packet shown twice",
+    },
+    Known {
+        capture: "zeek/smb/raw_ntlm_in_smb.pcap",
+        fact: "netbios",
+        reason: "the second datagram is the first packet shown twice",
     },
     Known {
         capture: "zeek/dns/dns-invalid-names.pcap",

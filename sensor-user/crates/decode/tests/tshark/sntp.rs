@@ -16,12 +16,19 @@ fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
     let [modes, keys, macs] = row.columns else {
         return;
     };
+    // What ICMP quotes is nobody's.
+    if row.protocols.split(':').any(|it| it == "icmp") {
+        return;
+    }
+    for _message in modes {
+        fact("messages".into());
+    }
     let (Some(mode), Some(key)) = (modes.first(), keys.first()) else {
         return;
     };
-    // A MAC of MS-SNTP has 16 or 64 bytes, in hexadecimal digits.
+    // A MAC of MS-SNTP has 16 bytes, or 64 behind 4 of flags, in hexadecimal digits.
     let length = macs.first().map_or(0, |mac| mac.len());
-    if ["1", "3"].contains(mode) && [32, 128].contains(&length) {
+    if ["1", "3"].contains(mode) && [32, 136].contains(&length) {
         fact(format!("asked {key}"));
     }
 }

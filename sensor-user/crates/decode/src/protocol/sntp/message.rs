@@ -87,10 +87,11 @@ fn authenticator(bytes: &[u8]) -> Option<Authenticator> {
             key & KEY_SELECTOR != 0,
         ),
         EXTENDED => {
-            let _reserved = wire.u8()?;
-            let flags = wire.u8()?;
-            // ClientHashIDHints and SignatureHashID.
+            // The document draws the four as one word, most significant byte first, and the word
+            // is little-endian: SignatureHashID and ClientHashIDHints come before Flags.
             wire.take(2)?;
+            let flags = wire.u8()?;
+            let _reserved = wire.u8()?;
             (SntpForm::Extended, key, flags & USE_OLDKEY_VERSION != 0)
         }
         _ => return None,
@@ -120,7 +121,7 @@ mod tests {
             is_signed: false,
         };
         assert_eq!(authenticator(&basic), Some(expected));
-        let extended = [&1105_u32.to_le_bytes()[..], &[0, 1, 1, 0], &[7; 64]].concat();
+        let extended = [&1105_u32.to_le_bytes()[..], &[1, 0, 1, 0], &[7; 64]].concat();
         let expected = Authenticator {
             form: SntpForm::Extended,
             is_signed: true,
