@@ -6,7 +6,7 @@ use lru::LruCache;
 
 use crate::flow::fragments;
 use crate::frame::Frame;
-use crate::link::{self, IpPacket, MAX_DEPTH, Tunnels};
+use crate::link::{self, MAX_DEPTH, Tunnels};
 
 /// Deals frames to decoders.
 ///
@@ -40,44 +40,49 @@ impl Sharder {
 
     /// The number of the decoder that a frame belongs to.
     pub fn shard(&mut self, frame: &Frame<'_>) -> u32 {
+        self.innermost(frame, MAX_DEPTH)
+    }
+
+    fn innermost(&mut self, frame: &Frame<'_>, depth: usize) -> u32 {
         let Ok(packet) = link::ip_packet(frame) else {
             return 0;
         };
-        self.of(&packet, frame, MAX_DEPTH)
-    }
-
-    fn of(&mut self, packet: &IpPacket<'_>, frame: &Frame<'_>, depth: usize) -> u32 {
-        let is_tunnel = self.tunnels != Tunnels::Closed && depth > 0;
-        let key = packet
-            .fragment
-            .filter(|_| is_tunnel)
-            .map(|fragment| fragments::Key::of(packet, fragment));
-        if let Some(followed) = key.and_then(|key| self.followed.get(&key)) {
-            return *followed;
+        let by_pair = || hash(packet.source, packet.destination, self.shards);
+        if self.tunnels == Tunnels::Closed || depth == 0 {
+            return by_pair();
         }
-        let is_first = packet.fragment.is_none_or(|fragment| fragment.offset == 0);
-        let inside = Some(())
-            .filter(|()| is_tunnel && is_first)
-            .and_then(|()| self.tunnels.inside(packet));
-        let Some((link, data)) = inside else {
-            return hash(packet.source, packet.destination, self.shards);
-        };
-        let inner = Frame {
+        let fragment = packet
+            .fragment
+            .map(|fragment| (fragments::Key::of(&packet, fragment), fragment.offset));
+        if let Some((key, 1..)) = fragment {
+            return self.followed.peek(&key).copied().unwrap_or_else(by_pair);
+        }
+        let inside = self.tunnels.inside(&packet).map(|(link, data)| Frame {
             link,
             data,
             ..*frame
+        });
+        let shard = match &inside {
+            Some(inner) => self.innermost(inner, depth - 1),
+            None => by_pair(),
         };
-        let shard = match link::ip_packet(&inner) {
-            Ok(packet) => self.of(&packet, &inner, depth - 1),
-            Err(_) => 0,
-        };
-        if let Some(key) = key {
-            self.followed.put(key, shard);
-            if self.followed.len() > MAX_FOLLOWED {
-                self.followed.pop_lru();
-            }
+        if let Some((key, _)) = fragment {
+            self.follow(key, inside.map(|_| shard));
         }
         shard
+    }
+
+    /// The fragments behind a first one go where it went, if it is a tunnel's. Its identification may
+    /// have been another's before.
+    fn follow(&mut self, first: fragments::Key, shard: Option<u32>) {
+        let Some(shard) = shard else {
+            self.followed.pop(&first);
+            return;
+        };
+        self.followed.put(first, shard);
+        if self.followed.len() > MAX_FOLLOWED {
+            self.followed.pop_lru();
+        }
     }
 }
 
@@ -199,6 +204,23 @@ mod tests {
         let outside = of(&mut closed, &udp([192, 0, 2, 2], [192, 0, 2, 1], 1, b""));
         for fragment in cut(&tunneled(&packet), 1, 96) {
             assert_eq!(of(&mut closed, &fragment), outside);
+        }
+    }
+
+    #[test]
+    fn an_identification_used_again_follows_its_new_first() {
+        let mut sharder = Sharder::new(16, VXLAN);
+        let inside = |last| udp([10, 0, 0, 1], [10, 0, 7, last], 88, &[7; 200]);
+        let plain = udp([192, 0, 2, 1], [192, 0, 2, 2], 88, &[7; 200]);
+        let outside = of(&mut sharder, &plain);
+        for last in 0..=255 {
+            let expected = of(&mut sharder, &inside(last));
+            for fragment in cut(&tunneled(&inside(last)), 7, 96) {
+                assert_eq!(of(&mut sharder, &fragment), expected);
+            }
+            for fragment in cut(&plain, 7, 96) {
+                assert_eq!(of(&mut sharder, &fragment), outside);
+            }
         }
     }
 

@@ -48,7 +48,7 @@ fn wrap(packet: &Packet, (protocol, headers, is_ethernet): &(IpNumber, Vec<u8>, 
     } else {
         outside.write(&mut data, *protocol, &payload)
     }
-    .unwrap();
+    .unwrap_or_default();
     Packet {
         wire_len: data.len() as u32,
         data,

@@ -208,19 +208,15 @@ mod tests {
             version in 0..2u8,
             protocol in select(vec![0x0800, 0x86dd, 0x6558, 0x88be, 0x22eb_u16, 0x880b]),
             is_gre in any::<bool>(),
-            mut payload in vec(any::<u8>(), 0..48),
+            rest in vec(any::<u8>(), 0..44),
         ) {
-            let number = if is_gre { IpNumber::GRE } else { IpNumber::UDP };
-            let fields = if is_gre { [flags, version] } else { [0x12, 0xb5] };
-            let places = if is_gre { [0, 1] } else { [2, 3] };
-            for (place, value) in places.into_iter().zip(fields) {
-                payload.get_mut(place).map(|byte| *byte = value);
-            }
-            if is_gre {
-                for (place, value) in (2..).zip(protocol.to_be_bytes()) {
-                    payload.get_mut(place).map(|byte| *byte = value);
-                }
-            }
+            let [p0, p1] = protocol.to_be_bytes();
+            let (number, head) = if is_gre {
+                (IpNumber::GRE, [flags, version, p0, p1])
+            } else {
+                (IpNumber::UDP, [flags, version, 0x12, 0xb5])
+            };
+            let payload = [&head[..], &rest].concat();
             let packet = IpPacket {
                 source: [10, 0, 0, 1].into(),
                 destination: [10, 0, 0, 2].into(),
