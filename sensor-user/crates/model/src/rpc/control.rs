@@ -35,18 +35,22 @@ pub enum ServiceArguments {
     /// `RChangeServiceConfigW`, 3.1.4.11.
     Change {
         /// The service, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
         /// `lpBinaryPathName`: what it runs from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         binary_path: Option<Box<str>>,
     },
     /// `RStartServiceW`, 3.1.4.19.
     Start {
         /// The service, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
     },
     /// `RDeleteService`, 3.1.4.3.
     Delete {
         /// The service, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
     },
 }
@@ -59,6 +63,7 @@ pub enum TaskArguments {
     /// `SchRpcRegisterTask`, 3.2.5.4.2.
     Register {
         /// `path`; `None` lets the server choose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<Box<str>>,
     },
     /// `SchRpcRun`, 3.2.5.4.13.
@@ -74,6 +79,7 @@ pub enum TaskArguments {
     /// `NetrJobAdd`, 3.2.5.2.1.
     AddJob {
         /// `Command`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<Box<str>>,
     },
 }
@@ -98,14 +104,17 @@ pub enum RegistryArguments {
     /// `BaseRegSaveKey`, `BaseRegSaveKeyEx`, 3.1.5.20: how hives with secrets are taken away.
     SaveKey {
         /// The key, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Box<str>>,
         /// `lpFile`: where to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<Box<str>>,
     },
     /// `BaseRegQueryValue`, `BaseRegSetValue`, 3.1.5.17, 3.1.5.22: the value's name, never what it
     /// holds.
     Value {
         /// The key, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Box<str>>,
         /// `lpValueName`.
         name: Box<str>,

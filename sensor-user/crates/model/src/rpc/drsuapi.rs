@@ -22,8 +22,10 @@ pub enum DrsuapiArguments {
     /// `IDL_DRSBind`, 4.1.3.
     Bind {
         /// `puuidClientDsa`: who the client says to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<Uuid>,
         /// `dwFlags` of the client's `DRS_EXTENSIONS_INT` (5.39).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         extensions: Option<u32>,
     },
     /// `IDL_DRSGetNCChanges`, 4.1.10.
@@ -46,6 +48,7 @@ pub enum DrsuapiArguments {
         /// `pNC`: the naming context.
         object: DirectoryName,
         /// The other controller's network name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         partner: Option<Box<str>>,
         /// The other controller's object, where the operation names it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,7 @@ pub enum DrsuapiArguments {
     /// `IDL_DRSWriteSPN`, 4.1.28.
     WriteSpn {
         /// `pwszAccount`: whose service principal names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Box<str>>,
         /// `operation`: 0 add, 1 replace, 2 delete.
         operation: u32,
@@ -79,6 +83,7 @@ pub enum DrsuapiArguments {
     /// `IDL_DRSDomainControllerInfo`, 4.1.5.
     DomainControllerInfo {
         /// `Domain`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `InfoLevel`.
         level: u32,
@@ -88,6 +93,7 @@ pub enum DrsuapiArguments {
         /// `InfoType`.
         info: u32,
         /// `pszObjectDN`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<Box<str>>,
     },
 }

@@ -25,6 +25,7 @@ pub enum EpmArguments {
     /// `ept_map`: where is this?
     Map {
         /// What was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         asked: Option<Tower>,
         /// What was told.
         told: Excerpt<Tower>,

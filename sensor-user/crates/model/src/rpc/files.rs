@@ -12,12 +12,15 @@ pub enum SrvsvcArguments {
     /// `NetrSessionEnum`, 3.1.4.5: who is connected from where.
     SessionEnum {
         /// `ClientName`: from there only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<Box<str>>,
         /// `UserName`: of them only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<Box<str>>,
         /// `Level`.
         level: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `NetrShareEnum`, `NetrShareEnumSticky`, 3.1.4.8.
@@ -25,6 +28,7 @@ pub enum SrvsvcArguments {
         /// `Level`.
         level: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `NetrShareGetInfo`, 3.1.4.10.
@@ -37,21 +41,26 @@ pub enum SrvsvcArguments {
     /// `NetrFileEnum`, 3.1.4.2.
     FileEnum {
         /// `BasePath`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<Box<str>>,
         /// `UserName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<Box<str>>,
         /// `Level`.
         level: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `NetrConnectionEnum`, 3.1.4.1.
     ConnectionEnum {
         /// `Qualifier`: a share or a computer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         qualifier: Option<Box<str>>,
         /// `Level`.
         level: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `NetrServerGetInfo`, 3.1.4.17.
@@ -62,6 +71,7 @@ pub enum SrvsvcArguments {
     /// `NetrRemoteTOD`, 3.1.4.21.
     RemoteTod {
         /// `ServerName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<Box<str>>,
     },
 }
@@ -81,6 +91,7 @@ pub enum WkssvcArguments {
         /// `Level`.
         level: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
 }

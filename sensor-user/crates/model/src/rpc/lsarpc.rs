@@ -14,6 +14,7 @@ pub enum LsarpcArguments {
     /// `LsarOpenPolicy`, `LsarOpenPolicy2`, [MS-LSAD] 3.1.4.4.1.
     OpenPolicy {
         /// `SystemName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<Box<str>>,
         /// `DesiredAccess` ([MS-LSAD] 2.2.1.1.2).
         access: u32,
@@ -43,6 +44,7 @@ pub enum LsarpcArguments {
         /// Of what.
         list: LsarpcList,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `LsarOpenAccount`, `LsarCreateAccount`, `LsarEnumerateAccountRights`, [MS-LSAD] 3.1.4.5.
@@ -69,6 +71,7 @@ pub enum LsarpcArguments {
         /// What was done.
         action: SecretAction,
         /// Its name, where it was told or its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
     },
     /// `LsarQueryTrustedDomainInfoByName` and its kind, [MS-LSAD] 3.1.4.7.

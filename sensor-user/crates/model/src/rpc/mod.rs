@@ -39,12 +39,15 @@ pub struct RpcCall {
     #[serde(default)]
     pub transport: RpcTransport,
     /// The interface its presentation context was bound to; `None` when the bind was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Uuid>,
     /// The interface's name, `drsuapi`, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Cow<'static, str>>,
     /// The operation number; readable even when the stub is sealed.
     pub opnum: u16,
     /// The operation's name, `IDL_DRSGetNCChanges`, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Cow<'static, str>>,
     /// The object that the operation is for ([C706] 12.6.4.9); in DCOM the interface pointer
     /// ([MS-DCOM] 2.2.22: IPID).
@@ -52,6 +55,7 @@ pub struct RpcCall {
     pub object: Option<Uuid>,
     /// How the call is protected; `None` where no bind of its security context was seen. Who it
     /// speaks for is in the activity's credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<RpcAuth>,
     /// What was asked, and what the answer told, where somebody reads it and it was not sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +65,7 @@ pub struct RpcCall {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u32>,
     /// The fault's status, where the server refused ([C706] 12.6.4.7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<u32>,
     /// Bytes of the request's stub, all fragments, sealed or not.
     pub request_bytes: u32,

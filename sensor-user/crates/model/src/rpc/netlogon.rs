@@ -24,6 +24,7 @@ pub enum NetlogonArguments {
         /// Whether `ClientCredential` is all zeros, as Zerologon sends it.
         zero_credential: bool,
         /// `NegotiateFlags` (3.1.4.2), as asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         flags: Option<u32>,
         /// `AccountRid`, as answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,11 +46,13 @@ pub enum NetlogonArguments {
     /// `DsrGetDcName` in its versions, `NetrGetDCName`, `NetrGetAnyDCName`, 3.5.4.3.
     GetDcName {
         /// `DomainName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `AccountName`, whose existence is asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Box<str>>,
         /// The controller, as answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         controller: Option<Box<str>>,
     },
     /// `NetrLogonSamLogon` in its versions, 3.5.4.5: a logon passed on to a controller.
@@ -57,15 +60,19 @@ pub enum NetlogonArguments {
         /// `LogonLevel` (2.2.1.4.16).
         level: u32,
         /// `LogonDomainName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `UserName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<Box<str>>,
         /// `Workstation`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         workstation: Option<Box<str>>,
     },
     /// `NetrLogonGetDomainInfo`, `NetrLogonGetCapabilities`, 3.5.4.4.
     Computer {
         /// `ComputerName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         computer: Option<Box<str>>,
     },
 }

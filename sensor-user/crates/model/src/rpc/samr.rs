@@ -14,6 +14,7 @@ pub enum SamrArguments {
     /// `SamrConnect` in its versions, 3.1.5.1.1 to 3.1.5.1.4.
     Connect {
         /// `ServerName`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<Box<str>>,
         /// `DesiredAccess` (2.2.1.3).
         access: u32,
@@ -23,6 +24,7 @@ pub enum SamrArguments {
         /// `Name`.
         name: Box<str>,
         /// `DomainId`, as answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         sid: Option<Box<str>>,
     },
     /// `SamrEnumerate*`, 3.1.5.2.
@@ -30,10 +32,12 @@ pub enum SamrArguments {
         /// Of what.
         class: SamrClass,
         /// The domain's SID, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `EnumerationContext`: where to go on.
         resume: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `SamrQueryDisplayInformation` in its versions, 3.1.5.3.
@@ -41,10 +45,12 @@ pub enum SamrArguments {
         /// `DisplayInformationClass` (2.2.8.12): 1 users, 2 machines, 3 groups, 4 and 5 names only.
         class: u32,
         /// The domain's SID, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `Index`: where to go on.
         index: u32,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `SamrOpenDomain`, `SamrOpenUser`, `SamrOpenGroup`, `SamrOpenAlias`, 3.1.5.1.5 to 3.1.5.1.9.
@@ -57,6 +63,7 @@ pub enum SamrArguments {
     /// `SamrLookupNamesInDomain`, 3.1.5.11.2.
     LookupNames {
         /// The domain's SID, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `Names`.
         names: Excerpt<Box<str>>,
@@ -64,6 +71,7 @@ pub enum SamrArguments {
     /// `SamrLookupIdsInDomain`, 3.1.5.11.3.
     LookupIds {
         /// The domain's SID, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<Box<str>>,
         /// `RelativeIds`.
         rids: Excerpt<u32>,
@@ -71,6 +79,7 @@ pub enum SamrArguments {
     /// `SamrQueryInformation*`, 3.1.5.5.
     Query {
         /// Of what, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// The information class.
         level: u32,
@@ -78,6 +87,7 @@ pub enum SamrArguments {
     /// `SamrSetInformation*`, 3.1.5.6: what is set is not kept, passwords are among it.
     Set {
         /// Of what, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// The information class.
         level: u32,
@@ -85,15 +95,19 @@ pub enum SamrArguments {
     /// `SamrGetMembersInGroup`, `SamrGetMembersInAlias`, 3.1.5.8.
     Members {
         /// Of what, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `SamrGetGroupsForUser`, 3.1.5.9.1.
     Groups {
         /// Of whom, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// Entries answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
     /// `SamrGetAliasMembership`, 3.1.5.9.2.
@@ -111,16 +125,19 @@ pub enum SamrArguments {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account_type: Option<u32>,
         /// `RelativeId`, as answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         rid: Option<u32>,
     },
     /// `SamrDeleteUser` and its kind, 3.1.5.7.
     Delete {
         /// What, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
     },
     /// `SamrAddMemberToGroup`, `SamrAddMemberToAlias`, `SamrAddMultipleMembersToAlias`, 3.1.5.8.
     AddMember {
         /// To what, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// Whom.
         member: SamrMember,
@@ -128,6 +145,7 @@ pub enum SamrArguments {
     /// `SamrRemoveMemberFromGroup` and its kind, 3.1.5.8.
     RemoveMember {
         /// From what, where its opening was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<SamrObject>,
         /// Whom.
         member: SamrMember,
@@ -135,6 +153,7 @@ pub enum SamrArguments {
     /// `SamrUnicodeChangePasswordUser2` and its kind, 3.1.5.10.
     ChangePassword {
         /// `UserName`; of `SamrChangePasswordUser`, which has a handle, `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<Box<str>>,
         /// Whose, where its opening was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +164,7 @@ pub enum SamrArguments {
         /// `Rid`.
         rid: u32,
         /// `Sid`, as answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         sid: Option<Box<str>>,
     },
     /// `SamrSetDSRMPassword`, 3.1.5.13.5: the password that opens a controller without its domain.
