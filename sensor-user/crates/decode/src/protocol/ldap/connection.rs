@@ -4,6 +4,7 @@ use goshawk_model::ldap::{Operation, Protection};
 use goshawk_model::{Digest, Outcome, Timestamp};
 
 use super::asked::Asked;
+use super::ber::Ber;
 use super::bind::Binds;
 use super::layer::{self, Inside};
 use super::message::{self, Head, Start, op};
@@ -344,14 +345,14 @@ impl Connection {
 }
 
 /// The server speaks unasked, RFC 4511 4.4.
-fn notification(asked: Asked, body: super::ber::Ber<'_>, cx: &mut Context<'_>) -> bool {
+fn notification(asked: Asked, body: Ber<'_>, cx: &mut Context<'_>) -> bool {
     /// `responseName`
     const RESPONSE_NAME: u8 = 0x8a;
     let Some(mut answer) = result::read(body) else {
         return false;
     };
     let name = answer.rest.optional(RESPONSE_NAME);
-    let name = text::cut(name.map_or(&[], |name| name.bytes()), text::MAX_OID);
+    let name = text::cut(name.map_or(&[], Ber::bytes), text::MAX_OID);
     let (moment, client) = (asked.moment, asked.client);
     let outcome = result::outcome(answer.code, 0);
     let kind = asked.told(Operation::Notification(name), Some(answer.result()));

@@ -1,6 +1,7 @@
 //! `LDAPMessage`, RFC 4511 4.1.1: what its first bytes tell.
 
 use super::ber::Ber;
+use super::text;
 use crate::der;
 use crate::protocol::Verdict;
 
@@ -41,13 +42,11 @@ const CONTROLS: u8 = 0xa0;
 /// No more controls of a message are kept than this.
 const MAX_CONTROLS: usize = 16;
 
-/// Where a message and its parts begin and end.
+/// Where a message ends, and where its parts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// Of the whole message, bytes.
     pub(super) length: usize,
-    /// Where `messageID` begins.
-    start: usize,
     /// Its parts; `None` if there are none.
     pub(super) parts: Option<Parts>,
 }
@@ -96,11 +95,7 @@ pub(super) fn start(bytes: &[u8]) -> Start {
     if parts.is_none() && bytes.len() < length.min(TELLING) {
         return Start::Need(length.min(TELLING));
     }
-    Start::Message(Head {
-        length,
-        start,
-        parts,
-    })
+    Start::Message(Head { length, parts })
 }
 
 fn parts(bytes: &[u8], start: usize) -> Option<Parts> {
@@ -116,12 +111,13 @@ fn parts(bytes: &[u8], start: usize) -> Option<Parts> {
     })
 }
 
-/// Whether a message begins here, and no other protocol's: its parts fit each other.
+/// Whether a message begins here, and no other protocol's: its parts fit each other, and the
+/// operation is one that is known.
 pub(super) fn tells(bytes: &[u8]) -> Verdict {
     match start(bytes) {
         Start::Message(Head {
             parts: Some(parts), ..
-        }) if is_known(parts.tag) => Verdict::Yes,
+        }) if is_request(parts.tag).is_some() => Verdict::Yes,
         Start::Need(need) => Verdict::Need(need),
         _ => Verdict::No,
     }
@@ -155,10 +151,6 @@ pub(super) fn is_request(tag: u8) -> Option<bool> {
     }
 }
 
-fn is_known(tag: u8) -> bool {
-    is_request(tag).is_some()
-}
-
 impl Parts {
     /// The contents of `protocolOp`, of a message as far as it is there.
     pub(super) fn body<'a>(&self, message: &'a [u8]) -> Ber<'a> {
@@ -177,7 +169,7 @@ impl Parts {
         std::iter::from_fn(|| controls.element())
             .take(MAX_CONTROLS)
             .filter_map(|mut control| control.content.octets())
-            .map(|oid| super::text::cut(oid, super::text::MAX_OID))
+            .map(|oid| text::cut(oid, text::MAX_OID))
             .collect()
     }
 }
