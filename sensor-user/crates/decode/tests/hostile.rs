@@ -97,7 +97,7 @@ proptest! {
     ) {
         // The tests' own story, and real ones where they are at hand.
         let mut stories = vec![support::story::packets()];
-        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap")].concat() {
+        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap"), captures_of("http-")].concat() {
             stories.push(read(&path).unwrap());
         }
         // Some are of links that are not decoded.
@@ -121,6 +121,7 @@ fn captures_cut_at_every_length_are_survived() {
         captures_of("krb"),
         captures_of("dce-rpc"),
         captures_of("zeek/ldap"),
+        captures_of("http-"),
     ]
     .concat()
     {

@@ -313,3 +313,53 @@ impl NtResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authenticate(user: Option<&str>, nt_response: NtResponse) -> NtlmAuthenticate {
+        NtlmAuthenticate {
+            flags: flag::UNICODE,
+            version: None,
+            user: user.map(Into::into),
+            domain: user.map(|_| "CORP".into()),
+            workstation: None,
+            lm_response: LmResponse::Absent,
+            nt_response,
+            mic: false,
+            session_key: false,
+            timestamp: None,
+            target_info: AvPairs::default(),
+            digest: None,
+        }
+    }
+
+    #[test]
+    fn a_logon_reads_as_one_line() {
+        let mut logon = NtlmLogon::new(Carrier::Smb);
+        assert_eq!(logon.to_string(), "ntlm in smb, no account shown");
+        logon.authenticate = Some(authenticate(None, NtResponse::Absent));
+        assert_eq!(logon.to_string(), "ntlm in smb, anonymous");
+        logon.authenticate = Some(authenticate(Some("Alice"), NtResponse::Ntlmv2));
+        logon.status = Some(Status::Ntstatus(0xc000_006d));
+        assert_eq!(
+            logon.to_string(),
+            r"ntlm in smb as CORP\Alice with NTLMv2: NTSTATUS 0xc000006d"
+        );
+    }
+
+    #[test]
+    fn what_is_absent_takes_no_room() {
+        let logon = NtlmLogon {
+            authenticate: Some(authenticate(Some("Alice"), NtResponse::Ntlm2)),
+            ..NtlmLogon::new(Carrier::Http)
+        };
+        let json = serde_json::to_string(&logon).unwrap();
+        assert_eq!(
+            json,
+            r#"{"carrier":"http","authenticate":{"flags":1,"user":"Alice","domain":"CORP","lm_response":"absent","nt_response":"ntlm2","mic":false,"session_key":false}}"#
+        );
+        assert_eq!(serde_json::from_str::<NtlmLogon>(&json).unwrap(), logon);
+    }
+}

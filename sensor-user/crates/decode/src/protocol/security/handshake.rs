@@ -122,11 +122,9 @@ impl Handshake {
 
     /// The server has decided; its own token, if any, was taken before.
     pub(crate) fn end(&mut self, ending: Ending, cx: &mut Context<'_>) {
-        let shown = match self.shown() {
-            Some(Shown::Ntlm(logon)) => logon.authenticate.is_some(),
-            _ => true,
-        };
-        if ending == Ending::Accepted && !shown {
+        let goes_on =
+            matches!(self.shown(), Some(Shown::Ntlm(logon)) if logon.authenticate.is_none());
+        if ending == Ending::Accepted && goes_on {
             // It has only accepted to go on.
             return;
         }
