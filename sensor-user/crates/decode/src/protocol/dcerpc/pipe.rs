@@ -250,7 +250,9 @@ mod tests {
         };
         assert_eq!(changes.transport, RpcTransport::Pipe("lsarpc".into()));
         assert_eq!((changes.interface, changes.opnum), (Some(DRSUAPI), 3));
-        let credentials = bench.out[0].activity.credentials.as_ref().unwrap();
+        let is_call = |it: &&Decoded| matches!(it.activity.kind, Kind::Rpc(_));
+        let call = &bench.out.iter().find(is_call).unwrap().activity;
+        let credentials = call.credentials.as_ref().unwrap();
         assert_eq!(credentials.mechanism, Mechanism::Ntlm);
     }
 
