@@ -74,6 +74,7 @@ const COMPARISONS: &[Comparison] = &[
 
 /// Protocols whose messages are counted too: a fact `messages` for each.
 const COUNTED: &[Protocol] = &[
+    Protocol::Kerberos,
     Protocol::Ldap,
     Protocol::Dcerpc,
     Protocol::Ntlm,

@@ -141,3 +141,83 @@ fn hexadecimal(bytes: &[u8]) -> Box<str> {
     }
     text.into()
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rcgen::{
+        CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, KeyPair,
+        OtherNameValue, SanType, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    const SID: &[u8] = b"S-1-5-21-1-2-3-1104";
+
+    /// A self-signed certificate of another writer, as shadow credentials have them.
+    pub(in super::super) fn written(name: &str, serial: u64) -> Vec<u8> {
+        let mut params = CertificateParams::new([format!("{name}.corp.example")]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.not_before = date_time_ymd(1950, 1, 1);
+        params.not_after = date_time_ymd(2999, 1, 1);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let upn = OtherNameValue::Utf8String(format!("{name}@corp.example"));
+        params.subject_alt_names.push(SanType::OtherName((
+            vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3],
+            upn,
+        )));
+        // SEQUENCE { [0] { OID 1.3.6.1.4.1.311.25.2.1, [0] { OCTET STRING } } }
+        let octets = [&[0xa0, 21, 4, 19][..], SID].concat();
+        let kind = [6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 25, 2, 1];
+        let other = [&[0xa0, 35][..], &kind, &octets].concat();
+        let sid = [&[0x30, 37][..], &other].concat();
+        let oid = [1, 3, 6, 1, 4, 1, 311, 25, 2];
+        params.custom_extensions = vec![CustomExtension::from_oid_content(&oid, sid)];
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn what_another_writer_says_is_read() {
+        let read = read(&written("alice", 0x1234)).unwrap();
+        assert!(read.self_signed);
+        assert!(read.subject.contains("CN=alice") && read.issuer == read.subject);
+        assert_eq!(&*read.serial, "1234");
+        assert_eq!(read.dns_names, ["alice.corp.example".into()]);
+        assert_eq!(read.upns, ["alice@corp.example".into()]);
+        assert_eq!(read.sid.as_deref().map(str::as_bytes), Some(SID));
+        assert_eq!(read.eku, ["1.3.6.1.5.5.7.3.2".into()]);
+        assert_eq!((read.key_algorithm, read.key_bits), (KeyAlgorithm::Ec, 256));
+        assert_eq!(read.key_sha256.len(), 64);
+        // Times that a timestamp does not hold end where it does.
+        assert_eq!(
+            (read.not_before, read.not_after),
+            (Timestamp::ZERO, Timestamp::MAX)
+        );
+    }
+
+    #[test]
+    fn leading_zeros_are_no_bits() {
+        assert_eq!(bits(&[0, 0x80, 0]), 16);
+        assert_eq!(bits(&[1, 0]), 9);
+        assert_eq!(bits(&[0]), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn changed_bytes_are_survived(
+            changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = written("alice", 1);
+            for (at, byte) in changes {
+                *at.get_mut(&mut bytes) = byte;
+            }
+            read(&bytes);
+            bytes.truncate(end.index(bytes.len()));
+            prop_assert_eq!(read(&bytes), None);
+        }
+    }
+}

@@ -19,8 +19,9 @@ pub(crate) enum Message<'a> {
     ApReq(ApReq),
     ApRep,
     Error(KrbError<'a>),
-    /// KRB-SAFE, KRB-PRIV or KRB-CRED: what two parties tell each other once they trust each other.
-    Private,
+    /// What tells nothing worth keeping: KRB-SAFE, KRB-PRIV and KRB-CRED, which are for those who
+    /// trust each other already, and KERB-TGT-REQUEST and -REPLY before user-to-user.
+    Plain,
 }
 
 /// `KDC-REQ`, section 5.4.1.
@@ -113,9 +114,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         AP_REQ => Message::ApReq(ap_req(message)?),
         AP_REP => message.field(2).map(|_encrypted| Message::ApRep)?,
         KRB_ERROR => Message::Error(krb_error(message)?),
-        KRB_SAFE | KRB_PRIV | KRB_CRED => Message::Private,
+        KRB_SAFE | KRB_PRIV | KRB_CRED => Message::Plain,
+        _ if is_tgt_exchange(outer) => Message::Plain,
         _ => return None,
     })
+}
+
+/// `KERB-TGT-REQUEST` or `KERB-TGT-REPLY`, which have no tag of their own
+/// (draft-swift-win2k-krb-user2user 3).
+fn is_tgt_exchange(outer: Value<'_>) -> bool {
+    const TGT_REQUEST: i32 = 16;
+    const TGT_REPLY: i32 = 17;
+    let msg_type = outer.field(1).and_then(Value::int32);
+    matches!(msg_type, Some(TGT_REQUEST | TGT_REPLY))
 }
 
 fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {

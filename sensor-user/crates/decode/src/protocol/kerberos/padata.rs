@@ -225,3 +225,29 @@ fn extended_status(value: &[u8]) -> Option<u32> {
     let status = wire.u32()?;
     (value.len() == 12 && status & ERROR == ERROR).then_some(status)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_of_any_type_are_survived(
+            kind in 0..180i32,
+            head in 0..4usize,
+            bytes in vec(any::<u8>(), 0..120),
+        ) {
+            let head = [&[][..], &[0x30, 60], &[0xa0, 60, 0x30, 58], &[0x30, 60, 0xa0, 58]][head];
+            let value = [head, &bytes].concat();
+            let mut requested = Requested::default();
+            requested.take(kind, &value);
+            let mut answer = AnswerData::default();
+            hint(&mut answer, kind, &value);
+            prop_assert!(requested.data.key_list.len() <= 64 && answer.etype_info.len() <= 64);
+            of_error(&value);
+        }
+    }
+}

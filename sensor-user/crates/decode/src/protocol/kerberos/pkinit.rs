@@ -93,3 +93,89 @@ fn is_named(certificate: Value<'_>, named: Option<Value<'_>>) -> Option<bool> {
     let (its_serial, _algorithm, its_issuer) = (fields.next()?, fields.next()?, fields.next()?);
     Some(serial == its_serial && issuer == its_issuer)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::certificate::tests::written;
+    use super::*;
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u32).to_be_bytes();
+        [&[tag, 0x84][..], &length, content].concat()
+    }
+
+    /// `IssuerAndSerialNumber` of a certificate.
+    fn issuer_and_serial(certificate: &[u8]) -> Vec<u8> {
+        let (certificate, _) = der::read(certificate).unwrap();
+        let (tbs, _) = der::read(certificate.content).unwrap();
+        let fields: Vec<_> = der::values(tbs.content).collect();
+        let issuer = tlv(fields[3].tag, fields[3].content);
+        let serial = tlv(fields[1].tag, fields[1].content);
+        tlv(der::SEQUENCE, &[issuer, serial].concat())
+    }
+
+    /// A `ContentInfo` with `SignedData`, signed by the owner of the certificate `by`.
+    fn content_info(certificates: &[Vec<u8>], by: Option<&[u8]>, agrees: bool) -> Vec<u8> {
+        let mut auth_pack = tlv(0xa0, &tlv(der::SEQUENCE, &[]));
+        if agrees {
+            auth_pack.extend(tlv(0xa1, &tlv(der::SEQUENCE, &[])));
+        }
+        let auth_pack = tlv(der::OCTET_STRING, &tlv(der::SEQUENCE, &auth_pack));
+        let oid = tlv(der::OBJECT_IDENTIFIER, &[0x2b, 6, 1, 5, 2, 3, 1]);
+        let encapsulated = [oid.clone(), tlv(CONTEXT_0, &auth_pack)].concat();
+        let signer = by.map(|certificate| {
+            let version = tlv(2, &[1]);
+            tlv(
+                der::SEQUENCE,
+                &[version, issuer_and_serial(certificate)].concat(),
+            )
+        });
+        let signed_data = [
+            tlv(2, &[3]),
+            tlv(SET, &[]),
+            tlv(der::SEQUENCE, &encapsulated),
+            tlv(CONTEXT_0, &certificates.concat()),
+            tlv(SET, &signer.unwrap_or_default()),
+        ];
+        let signed_data = tlv(der::SEQUENCE, &signed_data.concat());
+        tlv(der::SEQUENCE, &[oid, tlv(CONTEXT_0, &signed_data)].concat())
+    }
+
+    #[test]
+    fn the_signers_certificate_is_found_in_both_forms() {
+        let certificates = [written("issuer", 7), written("alice", 8)];
+        let info = content_info(&certificates, Some(&certificates[1]), true);
+        for (tag, draft) in [(0x80, false), (CONTEXT_0, true)] {
+            let request = tlv(der::SEQUENCE, &tlv(tag, &info));
+            let pkinit = read(&request, draft).unwrap();
+            assert!(pkinit.signed && pkinit.diffie_hellman);
+            assert_eq!(pkinit.draft, draft);
+            assert_eq!(&*pkinit.certificate.unwrap().serial, "08");
+        }
+    }
+
+    #[test]
+    fn who_signs_nothing_has_no_certificate() {
+        let info = content_info(&[], None, false);
+        let pkinit = read(&tlv(der::SEQUENCE, &tlv(0x80, &info)), false).unwrap();
+        assert_eq!(pkinit, Pkinit::default());
+    }
+
+    proptest! {
+        #[test]
+        fn changed_bytes_are_survived(
+            changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        ) {
+            let certificate = written("alice", 8);
+            let info = content_info(&[certificate.clone()], Some(&certificate), true);
+            let mut request = tlv(der::SEQUENCE, &tlv(0x80, &info));
+            for (at, byte) in changes {
+                *at.get_mut(&mut request) = byte;
+            }
+            read(&request, false);
+        }
+    }
+}

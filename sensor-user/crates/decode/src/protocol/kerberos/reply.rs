@@ -69,7 +69,7 @@ impl Reply {
                 let refused = Box::new(refused(&error));
                 (ReplyKind::Error, Ending::Refused(refused))
             }
-            Message::AsReq(_) | Message::TgsReq(_) | Message::ApReq(_) | Message::Private => {
+            Message::AsReq(_) | Message::TgsReq(_) | Message::ApReq(_) | Message::Plain => {
                 return None;
             }
         };

@@ -18,7 +18,8 @@ pub(crate) struct Opened<'a> {
 /// What a security token turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
-    /// A Kerberos message: AP-REQ, AP-REP or KRB-ERROR; behind IAKERB any other one.
+    /// A Kerberos message: AP-REQ, AP-REP or KRB-ERROR; behind IAKERB any other one, before
+    /// user-to-user a KERB-TGT-REQUEST or -REPLY.
     Kerberos(&'a [u8]),
     /// An NTLM message.
     Ntlm(&'a [u8]),
@@ -63,6 +64,15 @@ fn unwrap<'a>(mut token: &'a [u8], said: &mut Negotiation) -> Token<'a> {
             INITIAL_CONTEXT_TOKEN => behind_mechanism(token),
             NEG_TOKEN_INIT => neg_token_init(token, said),
             NEG_TOKEN_RESP => neg_token_resp(token, said),
+            // TOK_ID of what comes before user-to-user, draft-swift-win2k-krb-user2user 3.
+            4 => {
+                return match token {
+                    [4, 0 | 1, message @ ..] if message.first() == Some(&der::SEQUENCE) => {
+                        Token::Kerberos(message)
+                    }
+                    _ => Token::Other,
+                };
+            }
             // TOK_ID of AP-REQ, AP-REP and KRB-ERROR, RFC 4121 4.1.
             1..=3 => token.strip_prefix(&[first, 0]),
             _ if token.starts_with(negoex::SIGNATURE) => negoex::exchange(token, said),
@@ -243,6 +253,14 @@ mod tests {
                 .said
                 .mech_list_mic
         );
+    }
+
+    #[test]
+    fn what_comes_before_user_to_user_is_a_message() {
+        let request = [0x30, 2, 0xa1, 0];
+        let token = wrap(0x60, &[&MS_KRB5[..], &[4, 0], &request].concat());
+        assert_eq!(open(&token).token, Token::Kerberos(&request));
+        assert_eq!(open(&[4, 2, 0x30, 0]).token, Token::Other);
     }
 
     #[test]
