@@ -153,6 +153,46 @@ const KNOWN: &[Known] = &[
         reason: "a fuzzer's bytes on port 139, which begin with nothing that is SMB",
     },
     Known {
+        capture: "OTRF-Security-Datasets/atomic/windows/lateral_movement/network/covenant_sharpwmi_create_dcerpc_wmi_covenant_sharpwmi_create_dcerpc_wmi_2020-08-06035621.cap",
+        fact: "kerberos messages",
+        reason: "tshark opens no token in the verifiers of a connection whose port an object resolver told",
+    },
+    Known {
+        capture: "OTRF-Security-Datasets/atomic/windows/lateral_movement/network/empire_wmi_dcerpc_wmi_IWbemServices_ExecMethod_empire_wmi_dcerpc_wmi_IWbemServices_ExecMethod_WORKSTATION5_2020-09-21001437.cap",
+        fact: "kerberos messages",
+        reason: "tshark opens no token in the verifiers of a connection whose port an object resolver told",
+    },
+    Known {
+        capture: "OTRF-Security-Datasets/atomic/windows/lateral_movement/network/empire_wmi_dcerpc_wmi_IWbemServices_ExecMethod_empire_wmi_dcerpc_wmi_IWbemServices_ExecMethod_WORKSTATION6_2020-09-21001437.cap",
+        fact: "kerberos messages",
+        reason: "tshark opens no token in the verifiers of a connection whose port an object resolver told",
+    },
+    Known {
+        capture: "OTRF-Security-Datasets/atomic/windows/lateral_movement/network/covenant_psremoting_command_covenant_psremoting_command_2020-08-06115603.cap",
+        fact: "kerberos messages",
+        reason: "tshark opens no token in the answer to a second one on a connection of HTTP",
+    },
+    Known {
+        capture: "suricata-verify/bug-8278-krb5-01/evasion.1.flow.1.segment.pcap",
+        fact: "kerberos",
+        reason: "two requests in one segment run together in a row of tshark",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5770/input.pcap",
+        fact: "kerberos messages",
+        reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
+    },
+    Known {
+        capture: "suricata-verify/smb-length-5786/input.pcap",
+        fact: "kerberos messages",
+        reason: "tshark knows no IAKERB",
+    },
+    Known {
+        capture: "zeek/krb/smb_gssapi.pcap",
+        fact: "kerberos messages",
+        reason: "a server of Windows 2000 repeats its token as the MIC of the list; tshark counts both",
+    },
+    Known {
         capture: "zeek/dns-edns-ecs.pcap",
         fact: "dns asked 0 weberlab.de 48",
         reason: "asked again with the same id from the same port 5 s later, beyond tshark's patience",
