@@ -203,16 +203,21 @@ impl Conversation {
             self.early.ordered();
             let moment = cx.moment();
             cx.emit(moment, client, asked.ended(reply.ending));
-        } else if let Err(reply) = self.early.hold(client, digest, reply, cx) {
+        } else {
+            let patience = self.early.patience(cx);
             let moment = cx.moment();
             let early = Early {
                 moment,
-                deadline: cx.time,
+                deadline: cx.time + patience.unwrap_or_default(),
                 client,
                 digest,
                 reply,
             };
-            self.without_request(early, moment, cx);
+            if patience.is_some() {
+                self.early.hold(early);
+            } else {
+                self.without_request(early, moment, cx);
+            }
         }
         if let Some(index) = found.filter(|_| !cx.is_udp()) {
             self.pending.remove(index);

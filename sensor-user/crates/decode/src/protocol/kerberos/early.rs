@@ -51,29 +51,15 @@ impl EarlyReplies {
         held.any(|early| early.client == client && early.digest == digest)
     }
 
+    /// How long a further answer is to be held; `None` if it is of no use to wait.
+    pub(super) fn patience(&self, cx: &Context<'_>) -> Option<Duration> {
+        let waits = !self.is_ordered && self.held.len() < cx.limits.max_pending;
+        waits.then_some(SKEW)
+    }
+
     /// Holds an answer.
-    ///
-    /// # Errors
-    ///
-    /// The answer, if it is of no use to wait.
-    pub(super) fn hold(
-        &mut self,
-        client: Side,
-        digest: Digest,
-        reply: Reply,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Reply> {
-        if self.is_ordered || self.held.len() >= cx.limits.max_pending {
-            return Err(reply);
-        }
-        self.held.push_back(Early {
-            moment: cx.moment(),
-            deadline: cx.time + SKEW,
-            client,
-            digest,
-            reply,
-        });
-        Ok(())
+    pub(super) fn hold(&mut self, early: Early) {
+        self.held.push_back(early);
     }
 
     /// The answer to a request that comes only now.

@@ -170,7 +170,7 @@ mod tests {
             changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         ) {
             let certificate = written("alice", 8);
-            let info = content_info(&[certificate.clone()], Some(&certificate), true);
+            let info = content_info(std::slice::from_ref(&certificate), Some(&certificate), true);
             let mut request = tlv(der::SEQUENCE, &tlv(0x80, &info));
             for (at, byte) in changes {
                 *at.get_mut(&mut request) = byte;

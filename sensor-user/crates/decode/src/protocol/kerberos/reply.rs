@@ -3,6 +3,7 @@
 use goshawk_model::Account;
 use goshawk_model::kerberos::{Answer, AnswerData, Ticket, error};
 
+use super::field::PrincipalName;
 use super::message::{KdcRep, KrbError, Message};
 use super::{field, kpasswd, padata};
 
@@ -125,7 +126,7 @@ fn refused(error: &KrbError<'_>) -> Refused {
         code: error.code,
         client: error.cname.as_ref().and_then(|name| name.account(realm)),
         service: error.sname.as_ref().map(|name| name.text(&error.realm)),
-        for_kdc: error.sname.as_ref().is_some_and(|name| name.is_kdc()),
+        for_kdc: error.sname.as_ref().is_some_and(PrincipalName::is_kdc),
         data,
         password_result: error.e_data.and_then(kpasswd::result),
     }
