@@ -33,6 +33,9 @@ pub struct Limits {
     pub max_pending: usize,
     /// Presentation contexts, and security contexts, of one DCE/RPC connection.
     pub max_contexts: usize,
+    /// Requests on one SMB connection that wait for their answer: as many as a client may send before
+    /// it must hear something, where servers keep their defaults ([MS-SMB2] 3.3.1.2).
+    pub max_smb_requests: usize,
     /// Sessions on one SMB connection.
     pub max_smb_sessions: usize,
     /// Shares that one SMB connection is connected to.
@@ -74,6 +77,7 @@ impl Default for Limits {
             copy_wait: Duration::from_millis(50),
             max_pending: 128,
             max_contexts: 64,
+            max_smb_requests: 512,
             max_smb_sessions: 64,
             max_smb_trees: 256,
             max_smb_files: 2048,

@@ -684,7 +684,7 @@ fn tables_stay_within_their_bounds_and_forget_nothing_silently() {
         max_smb_files: 8,
         max_smb_sessions: 8,
         max_smb_trees: 8,
-        max_pending: 8,
+        max_smb_requests: 8,
         ..Limits::default()
     };
     let (decoded, stats) = decode_with(&wire.packets, limits);

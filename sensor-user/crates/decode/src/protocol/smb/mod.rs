@@ -4,6 +4,7 @@
 //! what they mean is the same for both and lives here: sessions bound to accounts, trees bound to
 //! shares, handles bound to paths, and the pipes among them, which carry DCE/RPC.
 
+mod answered;
 mod controls;
 mod conversation;
 mod files;
@@ -11,6 +12,7 @@ mod frame;
 mod names;
 mod netbios;
 mod open;
+mod payload;
 mod piece;
 mod requests;
 mod sessions;
@@ -19,15 +21,17 @@ mod text;
 mod trees;
 mod values;
 
+pub(super) use answered::{Answer, Opened};
 pub(super) use controls::{DFS_GET_REFERRALS, DFS_GET_REFERRALS_EX, control_name};
 pub(crate) use conversation::Conversation;
 pub(super) use files::FileKey;
 pub(super) use names::{pipe_name, share_of};
 pub(super) use open::{Change, Nature, Open};
+pub(super) use payload::{TELLING_RPC, is_rpc};
 pub(super) use piece::{Piece, Step};
 pub(super) use requests::{Asked, Request, Target};
 pub(super) use sessions::Setup;
-pub(super) use state::{Answer, Opened, State, TELLING_RPC, is_rpc};
+pub(super) use state::State;
 pub(super) use text::{oem, utf16};
 pub(super) use values::{create_action, disposition, file_info};
 

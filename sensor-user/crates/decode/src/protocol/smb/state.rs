@@ -1,20 +1,17 @@
-//! What is known of a connection, and what requests and answers do to it: the same in every
-//! version.
+//! What is known of a connection, and what waits on it: the same in every version.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use goshawk_model::smb::{CreateAction, Negotiate, Share, SmbOperation, TreeConnect};
-use goshawk_model::{Credentials, Kind, Outcome, Status, Timestamp};
+use goshawk_model::smb::SmbOperation;
+use goshawk_model::{Credentials, Kind, Outcome, Timestamp};
 
-use super::files::{FileKey, Files};
-use super::open::{Change, Nature, Open};
-use super::requests::{Asked, Request, Requests, Target};
-use super::sessions::{Sessions, Setup};
+use super::files::Files;
+use super::requests::{Asked, Request, Requests};
+use super::sessions::Sessions;
 use super::trees::Trees;
 use crate::flow::Side;
-use crate::protocol::security::Ending;
-use crate::protocol::{Context, Draft, Moment, Verdict, dcerpc};
+use crate::protocol::{Context, Draft, Moment};
 
 /// The well-known ports: direct TCP and NetBIOS ([MS-SMB2] 1.9).
 const PORTS: [u16; 2] = [445, 139];
@@ -33,36 +30,6 @@ pub(crate) struct State {
     pub(crate) trees: Trees,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
-}
-
-/// What every answer says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) client: Side,
-    pub(crate) id: u64,
-    pub(crate) session: u64,
-    pub(crate) tree: u32,
-    /// The server's status, where it refused.
-    pub(crate) refusal: Option<u32>,
-}
-
-/// How the server has opened a file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Opened {
-    pub(crate) key: FileKey,
-    pub(crate) action: Option<CreateAction>,
-    /// Bytes.
-    pub(crate) size: u64,
-    pub(crate) is_directory: bool,
-}
-
-impl Answer {
-    pub(crate) fn outcome(&self) -> Outcome {
-        match self.refusal {
-            None => Outcome::Success,
-            Some(_) => Outcome::Failure,
-        }
-    }
 }
 
 impl State {
@@ -102,7 +69,9 @@ impl State {
             tree,
             asked,
         };
-        let evicted = self.requests.push(request, cx.limits.max_pending, cx.stats);
+        let evicted = self
+            .requests
+            .push(request, cx.limits.max_smb_requests, cx.stats);
         self.evict(evicted, cx);
     }
 
@@ -110,300 +79,8 @@ impl State {
     pub(crate) fn park(&mut self, client: Side, id: u64, cx: &mut Context<'_>) {
         let evicted = self
             .requests
-            .park(client, id, cx.limits.max_pending, cx.stats);
+            .park(client, id, cx.limits.max_smb_requests, cx.stats);
         self.evict(evicted, cx);
-    }
-
-    /// What a file is whose bytes are to be read or passed over.
-    pub(crate) fn nature(&mut self, client: Side, target: Target) -> Nature {
-        match target {
-            Target::File(key) => self.files.nature(key),
-            Target::OpenedBy(id) => {
-                match self
-                    .requests
-                    .peek(client, id, |asked| matches!(asked, Asked::Create(_)))
-                {
-                    Some(Request {
-                        asked: Asked::Create(open),
-                        ..
-                    }) => open.nature(),
-                    _ => Nature::Unknown,
-                }
-            }
-        }
-    }
-
-    /// Whether these are bytes of a pipe, and not of a file.
-    pub(crate) fn is_pipe(
-        &mut self,
-        client: Side,
-        target: Target,
-        payload: &[u8],
-        cx: &Context<'_>,
-    ) -> bool {
-        match self.nature(client, target) {
-            Nature::Pipe => true,
-            Nature::Unknown => is_rpc(payload, cx),
-            Nature::Other => false,
-        }
-    }
-
-    /// `from` has sent `count` bytes of a pipe, of which these are there.
-    pub(crate) fn piped(
-        &mut self,
-        client: Side,
-        target: Target,
-        from: Side,
-        count: u32,
-        payload: &[u8],
-        cx: &mut Context<'_>,
-    ) {
-        let payload = Some(payload);
-        self.carried(
-            client,
-            target,
-            |open, cx| open.carried(from, count.into(), payload, cx),
-            cx,
-        );
-    }
-
-    /// A read was answered with so many bytes, of which these are there.
-    pub(crate) fn read(
-        &mut self,
-        client: Side,
-        target: Target,
-        count: u32,
-        payload: &[u8],
-        cx: &mut Context<'_>,
-    ) {
-        let payload = self.is_pipe(client, target, payload, cx).then_some(payload);
-        let from = client.other();
-        self.carried(
-            client,
-            target,
-            |open, cx| open.carried(from, count.into(), payload, cx),
-            cx,
-        );
-    }
-
-    /// A share was connected to, or not.
-    pub(crate) fn connected(
-        &mut self,
-        answer: &Answer,
-        asked: Option<Request>,
-        flags: u32,
-        encrypted: bool,
-        share: Share,
-        cx: &mut Context<'_>,
-    ) {
-        let share = match asked {
-            Some(Request {
-                asked: Asked::Tree(asked),
-                ..
-            }) => Share {
-                share_type: share.share_type,
-                ..*asked
-            },
-            _ => share,
-        };
-        if answer.refusal.is_none() {
-            let key = (answer.session, answer.tree);
-            self.trees
-                .insert(key, share.clone(), cx.limits.max_smb_trees, cx.stats);
-        }
-        if share.name.is_none() {
-            return;
-        }
-        let connect = TreeConnect {
-            share,
-            tree: answer.tree,
-            flags,
-            encrypted,
-            status: answer.refusal,
-        };
-        let credentials = self.sessions.credentials(answer.session);
-        let moment = cx.moment();
-        emit(
-            moment,
-            answer.client,
-            SmbOperation::Tree(connect),
-            answer.outcome(),
-            credentials.as_ref(),
-            cx,
-        );
-    }
-
-    /// The server has answered a logon: it goes on, or has ended.
-    pub(crate) fn logged_on(
-        &mut self,
-        answer: &Answer,
-        goes_on: bool,
-        token: &[u8],
-        setup: Option<Box<Setup>>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(mut setup) = setup else {
-            // Asked where nobody saw it; the session is there all the same.
-            if answer.refusal.is_none() && !goes_on {
-                self.sessions.open(answer.session, cx).is_valid = true;
-            }
-            return;
-        };
-        setup.told.session = answer.session;
-        setup.told.dialect.clone_from(&self.dialect);
-        if !token.is_empty() {
-            setup.handshake.server(answer.client, token, cx);
-        }
-        if goes_on {
-            setup.deadline = cx.time + cx.limits.answer_wait;
-            self.sessions.open(answer.session, cx).setup = Some(setup);
-            return;
-        }
-        setup.told.status = answer.refusal;
-        let ending = match answer.refusal {
-            None => Ending::Accepted,
-            Some(status) => Ending::Refused(Some(Status::Ntstatus(status))),
-        };
-        setup.handshake.end(ending, cx);
-        if ending == Ending::Accepted {
-            setup.told.signing_required =
-                self.signing_required && !setup.told.guest && !setup.told.null;
-            let credentials = Arc::clone(setup.credentials());
-            let session = self.sessions.open(answer.session, cx);
-            session.credentials = Some(credentials);
-            session.is_valid = true;
-        } else if self
-            .sessions
-            .get(answer.session)
-            .is_some_and(|session| !session.is_valid)
-        {
-            self.sessions.end(answer.session, cx);
-        }
-        let moment = cx.moment();
-        setup.tell(moment, answer.outcome(), cx);
-    }
-
-    /// A file was opened, or not.
-    pub(crate) fn created(
-        &mut self,
-        answer: &Answer,
-        opened: Option<Opened>,
-        cx: &mut Context<'_>,
-    ) {
-        let is_create = |asked: &Asked| matches!(asked, Asked::Create(_));
-        let request = self.requests.take(answer.client, answer.id, is_create);
-        let Some(Request {
-            asked: Asked::Create(mut open),
-            ..
-        }) = request
-        else {
-            return;
-        };
-        if let Some(status) = answer.refusal {
-            open.refused(status, cx);
-            return;
-        }
-        let Some(opened) = opened else {
-            // The answer is cut short: how the file will be called is lost.
-            open.opened(cx);
-            open.end(cx);
-            return;
-        };
-        let access = &mut open.access;
-        (access.action, access.size) = (opened.action, opened.size);
-        access.directory |= opened.is_directory;
-        open.opened(cx);
-        self.requests.opened(answer.client, answer.id, opened.key);
-        self.files.insert(opened.key, open, cx);
-    }
-
-    /// Any other request was answered.
-    pub(crate) fn answered(&mut self, answer: &Answer, request: Request, cx: &mut Context<'_>) {
-        let client = answer.client;
-        let refusal = answer.refusal;
-        match request.asked {
-            Asked::Close(Target::File(key)) => self.files.end(key, cx),
-            Asked::Write(target, count) if refusal.is_none() => {
-                self.wrote(client, target, count, cx);
-            }
-            Asked::Change(target, change) if refusal.is_none() => {
-                self.change(client, target, change, cx);
-            }
-            // There is nothing, or nothing more, to list.
-            Asked::Change(_, Change::Listed(_)) => {}
-            Asked::Write(Target::File(key), _) | Asked::Change(Target::File(key), _) => {
-                if let Some(status) = refusal {
-                    self.files.with(key, |open| open.denied(status));
-                }
-            }
-            Asked::Named(open) => match refusal {
-                Some(status) => open.refused(status, cx),
-                None => open.done(cx),
-            },
-            Asked::Ioctl(mut ioctl) => {
-                ioctl.status = refusal;
-                let credentials = self.sessions.credentials(request.session);
-                let moment = cx.moment();
-                emit(
-                    moment,
-                    client,
-                    SmbOperation::Ioctl(*ioctl),
-                    answer.outcome(),
-                    credentials.as_ref(),
-                    cx,
-                );
-            }
-            Asked::Transaction(mut transaction) => {
-                transaction.status = refusal;
-                let credentials = self.sessions.credentials(request.session);
-                let moment = cx.moment();
-                emit(
-                    moment,
-                    client,
-                    SmbOperation::Transaction(transaction),
-                    answer.outcome(),
-                    credentials.as_ref(),
-                    cx,
-                );
-            }
-            Asked::Negotiate(mut negotiate) => {
-                negotiate.status = refusal;
-                self.negotiated(client, negotiate, answer.outcome(), cx);
-            }
-            Asked::Logoff => self.ended(request.session, cx),
-            Asked::TreeDisconnect => self.disconnected(request.session, request.tree, cx),
-            _ => {}
-        }
-    }
-
-    /// A negotiation has ended.
-    pub(crate) fn negotiated(
-        &mut self,
-        client: Side,
-        negotiate: Box<Negotiate>,
-        outcome: Outcome,
-        cx: &mut Context<'_>,
-    ) {
-        if outcome == Outcome::Success {
-            self.dialect.clone_from(&negotiate.chosen);
-            let sides = [&negotiate.client, &negotiate.server];
-            let requires = |mode: u16| mode & 2 != 0;
-            self.signing_required = sides
-                .into_iter()
-                .flatten()
-                .any(|terms| requires(terms.security_mode));
-            let server = negotiate.server.as_ref();
-            self.compression = server.map(|terms| terms.compression.iter().any(|&id| id != 0));
-        }
-        let moment = cx.moment();
-        emit(
-            moment,
-            client,
-            SmbOperation::Negotiate(negotiate),
-            outcome,
-            None,
-            cx,
-        );
     }
 
     /// Something from `side` was lost.
@@ -450,137 +127,10 @@ impl State {
             self.unanswered(request, moment, cx);
         }
     }
-
-    /// Nobody saw how a request was answered: what was asked is a fact all the same.
-    fn unanswered(&mut self, request: Request, moment: Moment, cx: &mut Context<'_>) {
-        let client = request.client;
-        let operation = match request.asked {
-            Asked::Session(setup) => {
-                if request.session != 0 {
-                    let credentials = Arc::clone(setup.credentials());
-                    let session = self.sessions.open(request.session, cx);
-                    session.credentials.get_or_insert(credentials);
-                }
-                setup.unanswered(moment, cx);
-                return;
-            }
-            Asked::Create(open) | Asked::Named(open) => {
-                open.unanswered(moment, cx);
-                return;
-            }
-            Asked::Close(Target::File(key)) => {
-                self.files.end(key, cx);
-                return;
-            }
-            Asked::Write(target, count) => {
-                self.wrote(client, target, count, cx);
-                return;
-            }
-            Asked::Change(target, change) => {
-                self.change(client, target, change, cx);
-                return;
-            }
-            Asked::Tree(share) => SmbOperation::Tree(TreeConnect {
-                share: *share,
-                tree: 0,
-                flags: 0,
-                encrypted: false,
-                status: None,
-            }),
-            Asked::Negotiate(negotiate) => SmbOperation::Negotiate(negotiate),
-            Asked::Ioctl(ioctl) => SmbOperation::Ioctl(*ioctl),
-            Asked::Transaction(transaction) => SmbOperation::Transaction(transaction),
-            Asked::Logoff
-            | Asked::TreeDisconnect
-            | Asked::Close(_)
-            | Asked::Read(_)
-            | Asked::Transceive(_) => return,
-        };
-        let credentials = self.sessions.credentials(request.session);
-        emit(
-            moment,
-            client,
-            operation,
-            Outcome::Unknown,
-            credentials.as_ref(),
-            cx,
-        );
-    }
-
-    fn wrote(&mut self, client: Side, target: Target, count: u32, cx: &mut Context<'_>) {
-        self.carried(
-            client,
-            target,
-            |open, cx| open.carried(client, count.into(), None, cx),
-            cx,
-        );
-    }
-
-    /// Bytes of a file, or of one that is about to be opened, have gone by.
-    fn carried(
-        &mut self,
-        client: Side,
-        target: Target,
-        act: impl FnOnce(&mut Open, &mut Context<'_>),
-        cx: &mut Context<'_>,
-    ) {
-        match target {
-            Target::File(key) => {
-                self.meet(client, key, cx);
-                self.files.with(key, |open| act(open, cx));
-            }
-            Target::OpenedBy(id) => {
-                let request = self
-                    .requests
-                    .peek(client, id, |asked| matches!(asked, Asked::Create(_)));
-                if let Some(Request {
-                    asked: Asked::Create(open),
-                    ..
-                }) = request
-                {
-                    act(open, cx);
-                }
-            }
-        }
-    }
-
-    fn change(&mut self, client: Side, target: Target, change: Change, cx: &mut Context<'_>) {
-        if let Target::File(key) = target {
-            self.meet(client, key, cx);
-            self.files.with(key, |open| open.changed(change));
-        }
-    }
-
-    /// A file is used; one whose opening was not seen is known from now on.
-    fn meet(&mut self, client: Side, key: FileKey, cx: &mut Context<'_>) {
-        if !self.files.contains(key) {
-            let open = Open::new(client, Default::default(), None, cx);
-            let credentials = self.sessions.credentials(key.session);
-            let open = open.within(key.session, 0, credentials);
-            self.files.insert(key, Box::new(open), cx);
-        }
-    }
-
-    /// A share was left, which closes everything on it.
-    fn disconnected(&mut self, session: u64, tree: u32, cx: &mut Context<'_>) {
-        if self.trees.remove(session, tree) {
-            let is_on = |open: &Open| (open.session, open.tree) == (session, tree);
-            self.files.end_where(is_on, cx);
-        }
-    }
-
-    /// A session has ended, and all that was opened in it.
-    fn ended(&mut self, session: u64, cx: &mut Context<'_>) {
-        if self.sessions.get(session).is_some() {
-            self.files.end_where(|open| open.session == session, cx);
-            self.trees.remove_session(session);
-            self.sessions.end(session, cx);
-        }
-    }
 }
 
 /// Emits something that a session has done.
-fn emit(
+pub(super) fn emit(
     moment: Moment,
     client: Side,
     operation: SmbOperation,
@@ -594,12 +144,4 @@ fn emit(
         None => draft,
     };
     cx.emit(moment, client, draft);
-}
-
-/// Bytes of a payload that tell whether it is DCE/RPC.
-pub(crate) const TELLING_RPC: usize = 16;
-
-/// Whether a payload begins with a PDU of DCE/RPC.
-pub(crate) fn is_rpc(payload: &[u8], cx: &Context<'_>) -> bool {
-    dcerpc::tells_stream(payload, &cx.flow, cx.limits) == Verdict::Yes
 }
