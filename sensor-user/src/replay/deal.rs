@@ -25,13 +25,24 @@ const TICK: u64 = Duration::from_secs(1).as_nanos() as u64;
 pub(super) struct Dealer {
     deal: Deal,
     sharder: Sharder,
-    hands: Vec<(Sender<Batch>, Batch)>,
+    hands: Vec<Dealing>,
     ticked: Timestamp,
     origin: u64,
 }
 
+/// One worker, as the dealer sees it.
+struct Dealing {
+    sender: Sender<Batch>,
+    batch: Batch,
+    /// Batches that the worker is done with: their memory is warm.
+    returned: Receiver<Batch>,
+}
+
 /// What one worker is dealt.
-pub(super) struct Hand(Receiver<Batch>);
+pub(super) struct Hand {
+    dealt: Receiver<Batch>,
+    done: Sender<Batch>,
+}
 
 #[derive(Default)]
 struct Batch {
@@ -53,24 +64,26 @@ struct Dealt {
 
 /// A dealer, and the hand of each worker.
 pub(super) fn dealer(deal: Deal) -> (Dealer, Vec<Hand>) {
-    let (senders, hands) = (0..deal.workers())
-        .map(|_| bounded(BATCHES_IN_FLIGHT))
-        .map(|(tx, rx)| (tx, Hand(rx)))
-        .unzip::<_, _, Vec<_>, Vec<_>>();
-    let hands_out = senders
-        .into_iter()
-        .map(|sender| (sender, Batch::default()))
-        .collect();
-    (
-        Dealer {
-            deal,
-            sharder: deal.sharder(),
-            hands: hands_out,
-            ticked: Timestamp::ZERO,
-            origin: 0,
-        },
-        hands,
-    )
+    let (dealings, hands) = (0..deal.workers())
+        .map(|_| {
+            let (sender, dealt) = bounded(BATCHES_IN_FLIGHT);
+            let (done, returned) = bounded(BATCHES_IN_FLIGHT);
+            let dealing = Dealing {
+                sender,
+                batch: Batch::default(),
+                returned,
+            };
+            (dealing, Hand { dealt, done })
+        })
+        .unzip();
+    let dealer = Dealer {
+        deal,
+        sharder: deal.sharder(),
+        hands: dealings,
+        ticked: Timestamp::ZERO,
+        origin: 0,
+    };
+    (dealer, hands)
 }
 
 impl Dealer {
@@ -95,11 +108,11 @@ impl Dealer {
                 data: &packet.data,
             };
             let Place { worker, decoder } = self.deal.place(self.sharder.shard(&frame));
-            let Some((_, batch)) = self.hands.get_mut(worker) else {
+            let Some(dealing) = self.hands.get_mut(worker) else {
                 continue;
             };
-            batch.add(decoder, &frame);
-            if batch.is_full() {
+            dealing.batch.add(decoder, &frame);
+            if dealing.batch.is_full() {
                 self.flush(worker);
             }
         }
@@ -107,14 +120,14 @@ impl Dealer {
     }
 
     fn flush(&mut self, worker: usize) {
-        let Some((sender, batch)) = self.hands.get_mut(worker) else {
+        let Some(dealing) = self.hands.get_mut(worker) else {
             return;
         };
-        let mut full = std::mem::take(batch);
+        let fresh = dealing.returned.try_recv().unwrap_or_default();
+        let mut full = std::mem::replace(&mut dealing.batch, fresh);
         full.watermark = self.ticked;
-        batch.bytes.reserve(BATCH_BYTES);
         // A worker that is gone has failed, and says so itself.
-        let _ = sender.send(full);
+        let _ = dealing.sender.send(full);
     }
 }
 
@@ -144,7 +157,7 @@ impl Source for Hand {
         _patience: Duration,
         sink: &mut dyn FnMut(usize, Frame<'_>),
     ) -> anyhow::Result<Progress> {
-        let Ok(batch) = self.0.recv() else {
+        let Ok(mut batch) = self.dealt.recv() else {
             return Ok(Progress::End);
         };
         for dealt in &batch.packets {
@@ -157,6 +170,11 @@ impl Source for Hand {
             };
             sink(dealt.decoder, frame);
         }
-        Ok(Progress::Upto(batch.watermark))
+        let watermark = batch.watermark;
+        batch.bytes.clear();
+        batch.packets.clear();
+        // The dealer may be gone, or have enough of them.
+        let _ = self.done.try_send(batch);
+        Ok(Progress::Upto(watermark))
     }
 }

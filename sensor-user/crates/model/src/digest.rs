@@ -15,13 +15,32 @@ pub struct Digest([u8; 16]);
 impl Digest {
     /// Hashes `parts`, each with its length, so that no two lists of parts run together.
     pub fn of(parts: &[&[u8]]) -> Self {
+        /// What most digests are of; hashing it in one piece takes half the time.
+        const SHORT: usize = 256;
+        let length = parts.iter().map(|part| 8 + part.len()).sum::<usize>();
+        let mut piece = [0; SHORT];
+        if let Some(piece) = piece.get_mut(..length) {
+            let mut rest = &mut *piece;
+            for part in parts {
+                for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
+                    let (to, behind) = rest.split_at_mut(bytes.len());
+                    to.copy_from_slice(bytes);
+                    rest = behind;
+                }
+            }
+            return Self::first(&blake3::hash(piece));
+        }
         let mut hasher = blake3::Hasher::new();
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
+        Self::first(&hasher.finalize())
+    }
+
+    fn first(hash: &blake3::Hash) -> Self {
         let mut first = [0; 16];
-        hasher.finalize_xof().fill(&mut first);
+        first.copy_from_slice(&hash.as_bytes()[..16]);
         Self(first)
     }
 

@@ -1,9 +1,11 @@
 //! What protocol decoders work with: where and when they are, and where activities go.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use goshawk_model::{
-    Activity, Actor, Confidence, Credentials, Digest, Host, Kind, Outcome, Timestamp, Transport,
+    Activity, Actor, Confidence, Credentials, Digest, Flow, Host, Kind, Outcome, Timestamp,
+    Transport,
 };
 
 use super::dcerpc::Endpoints;
@@ -97,13 +99,7 @@ impl Context<'_> {
     pub(crate) fn emit(&mut self, moment: Moment, client: Side, draft: Draft) {
         let Moment { time, origin, sub } = moment;
         let flow = self.flow.seen_from(client);
-        let id = Digest::of(&[
-            self.sensor.as_bytes(),
-            flow.to_string().as_bytes(),
-            &time.as_nanos().to_le_bytes(),
-            &origin.to_le_bytes(),
-            &sub.to_le_bytes(),
-        ]);
+        let id = self.identity(&flow, moment);
         let activity = Activity {
             id,
             time,
@@ -153,6 +149,31 @@ impl Context<'_> {
                 activity: sighting,
             });
         }
+    }
+
+    /// An identity that no other activity has: where it was seen, and its place there.
+    fn identity(&self, flow: &Flow, moment: Moment) -> Digest {
+        let mut place = [0; 57];
+        let address = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        let parts: [&[u8]; 8] = [
+            &[flow.transport as u8],
+            &address(flow.client.ip()),
+            &flow.client.port().to_le_bytes(),
+            &address(flow.server.ip()),
+            &flow.server.port().to_le_bytes(),
+            &moment.time.as_nanos().to_le_bytes(),
+            &moment.origin.to_le_bytes(),
+            &moment.sub.to_le_bytes(),
+        ];
+        let bytes = parts.into_iter().flatten();
+        place
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
+        Digest::of(&[self.sensor.as_bytes(), &place])
     }
 
     pub(crate) fn is_udp(&self) -> bool {
