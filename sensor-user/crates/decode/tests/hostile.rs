@@ -97,7 +97,7 @@ proptest! {
     ) {
         // The tests' own story, and real ones where they are at hand.
         let mut stories = vec![support::story::packets()];
-        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap"), captures_of("http-")].concat() {
+        for path in [captures_of("dce"), captures_of("krb"), captures_of("dcsync"), captures_of("ldap"), captures_of("http-"), captures_of("smb1")].concat() {
             stories.push(read(&path).unwrap());
         }
         // Some are of links that are not decoded.

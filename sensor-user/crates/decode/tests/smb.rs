@@ -570,6 +570,27 @@ fn a_pipe_of_smb1_carries_calls() {
 }
 
 #[test]
+fn paths_are_renamed_and_deleted_without_being_opened() {
+    let (mut wire, mut tcp) = smb1_connected();
+    let names = b"\x04\\a.txt\0\x04\\b.txt\0".to_vec();
+    wire.ask(&mut tcp, &Smb1::new(0x07, 3, words(&[0]), names).frame());
+    wire.answer(&mut tcp, &Smb1::answer(0x07, 3, vec![], vec![]).frame());
+    let name = b"\x04\\b.txt\0".to_vec();
+    wire.ask(&mut tcp, &Smb1::new(0x06, 4, words(&[0]), name).frame());
+    let refused = Smb1::answer(0x06, 4, vec![], vec![]).status(0xc000_0022);
+    wire.answer(&mut tcp, &refused.frame());
+    let (decoded, stats) = decode(&wire.packets);
+    let [(renamed, Outcome::Success), (deleted, Outcome::Failure)] = files(&decoded)[..] else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!(renamed.path.as_deref(), Some("a.txt"));
+    assert_eq!(renamed.renamed_to.as_deref(), Some("b.txt"));
+    assert_eq!(deleted.path.as_deref(), Some("b.txt"));
+    assert!(deleted.deleted);
+    assert_eq!(errors(&stats), (0, 0));
+}
+
+#[test]
 fn transactions_that_exploits_are_made_of_are_told_as_they_are() {
     let (mut wire, mut tcp) = smb1_connected();
     // DoublePulsar answers under another id (by 0x10).

@@ -173,7 +173,9 @@ fn open(
     let (session, tree) = header.place();
     let is_pipe = state.trees.is_pipes(session, tree);
     access.share = state.trees.get(session, tree).cloned();
-    access.path = access.path.map(|path| file::path(&path, is_pipe));
+    for name in [&mut access.path, &mut access.renamed_to] {
+        *name = name.take().map(|name| file::path(&name, is_pipe));
+    }
     let credentials = state.sessions.credentials(session);
     Box::new(Open::new(client, access, is_pipe, cx).within(session, tree, credentials))
 }
