@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use goshawk_decode::Protocol;
+use goshawk_decode::{Decoded, Limits, Protocol};
 use goshawk_model::kerberos::Answer;
 use goshawk_model::{Account, Activity, Outcome};
 
 use super::support::messages::*;
 use super::support::wire::Wire;
-use super::support::{decode, story};
+use super::support::{decode, decode_with, story};
 use super::{CLIENT_PORT, KDC, exchanged, initial};
 
 /// A capture of one direction merged with one of the other whose clock is behind.
@@ -59,6 +59,31 @@ fn clocks_apart_do_not_part_a_request_from_its_answer() {
         found.sort_by_key(|(flow, ..)| flow.client.port());
         assert_eq!(found, expected, "{micros}");
     }
+}
+
+#[test]
+fn answers_without_requests_are_held_in_bounds_and_all_told() {
+    let mut wire = Wire::new();
+    for code in 0..200 {
+        wire.time = wire.time - Duration::from_micros(999);
+        wire.udp(KDC, CLIENT_PORT, &krb_error(code, &["krbtgt", REALM]));
+    }
+    let limits = Limits {
+        max_pending: 8,
+        ..Limits::default()
+    };
+    let (decoded, _) = decode_with(&wire.packets, limits);
+    let mut codes: Vec<_> = decoded
+        .iter()
+        .map(|it| match initial(&it.activity).answer {
+            Answer::Refused(code) => code,
+            _ => panic!("{it:?}"),
+        })
+        .collect();
+    let at_once = |it: &&Decoded| it.activity.time == wire.packets[it.origin as usize].time;
+    assert_eq!(decoded.iter().filter(at_once).count(), 192);
+    codes.sort_unstable();
+    assert_eq!(codes, (0..200).collect::<Vec<_>>());
 }
 
 #[test]

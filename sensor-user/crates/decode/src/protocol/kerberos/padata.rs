@@ -69,6 +69,9 @@ pub(super) fn of_error(e_data: &[u8]) -> AnswerData {
     answer
 }
 
+/// Salts kept of an answer; a KDC knows fewer encryption types.
+const MAX_HINTS: usize = 16;
+
 /// `data-type` of a `KERB-EXT-ERROR` ([MS-KILE] 2.2.2); as a type of `padata` it is a salt.
 const KERB_ERR_TYPE_EXTENDED: i32 = padata::PW_SALT;
 
@@ -186,7 +189,8 @@ fn hint(answer: &mut AnswerData, kind: i32, value: &[u8]) {
     match kind {
         padata::ETYPE_INFO | padata::ETYPE_INFO2 => {
             // Both say the same, where both are there.
-            let entries = field::list(sequence(value)).filter_map(etype_info);
+            let entries = field::list(sequence(value)).take(MAX_HINTS);
+            let entries = entries.filter_map(etype_info);
             if answer.etype_info.is_empty() {
                 answer.etype_info.extend(entries);
             }
@@ -246,7 +250,7 @@ mod tests {
             requested.take(kind, &value);
             let mut answer = AnswerData::default();
             hint(&mut answer, kind, &value);
-            prop_assert!(requested.data.key_list.len() <= 64 && answer.etype_info.len() <= 64);
+            prop_assert!(requested.data.key_list.len() <= 64 && answer.etype_info.len() <= MAX_HINTS);
             of_error(&value);
         }
     }
