@@ -289,6 +289,36 @@ const KNOWN: &[Known] = &[
                  they are only signed",
     },
     Known {
+        capture: "attack/ldap-enum-hound.pcap.gz",
+        fact: "ldap messages",
+        reason: "tshark takes a signature for a message and loses a long signed result; of seven \
+                 searches with three references each it sees the end of six",
+    },
+    Known {
+        capture: "attack/ldap-enum-hound.pcap.gz",
+        fact: "ldap protocolOp 4",
+        reason: "tshark takes a signature for a message and loses a long signed result; of seven \
+                 searches with three references each it sees the end of six",
+    },
+    Known {
+        capture: "attack/ldap-enum-hound.pcap.gz",
+        fact: "ldap protocolOp 5",
+        reason: "tshark takes a signature for a message and loses a long signed result; of seven \
+                 searches with three references each it sees the end of six",
+    },
+    Known {
+        capture: "attack/ldap-enum-hound.pcap.gz",
+        fact: "ldap protocolOp 19",
+        reason: "tshark takes a signature for a message and loses a long signed result; of seven \
+                 searches with three references each it sees the end of six",
+    },
+    Known {
+        capture: "attack/ldap-enum-hound.pcap.gz",
+        fact: "ldap resultCode 0",
+        reason: "tshark takes a signature for a message and loses a long signed result; of seven \
+                 searches with three references each it sees the end of six",
+    },
+    Known {
         capture: "zeek/ldap/simpleauth-diff-port.pcap",
         fact: "ldap",
         reason: "tshark knows LDAP by its ports, this one is on another",
