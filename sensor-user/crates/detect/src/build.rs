@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use goshawk_model::inventory::{Sighting, SightingSource};
 use goshawk_model::kerberos::{
     Answer, AnswerData, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
@@ -104,6 +105,29 @@ impl Net {
             outcome,
             confidence: Confidence::High,
             kind,
+        }
+    }
+
+    /// A computer recognised at `at`, as surely as its source can be.
+    pub(crate) fn sighting(&self, at: &str, name: &str, source: SightingSource) -> Activity {
+        let kind = Kind::Sighting(Sighting {
+            ip: ip(at),
+            name: Some(name.into()),
+            domain: None,
+            controller: false,
+            source,
+        });
+        let made = self.made.get();
+        let activity = self.activity(at, Outcome::Success, kind);
+        // It comes with another activity, and is not one of those made here.
+        self.made.set(made);
+        Activity {
+            id: Digest::of(&[b"sighting", at.as_bytes(), name.as_bytes()]),
+            confidence: match source {
+                SightingSource::MachineLogon | SightingSource::ServiceTicket => Confidence::High,
+                _ => Confidence::Medium,
+            },
+            ..activity
         }
     }
 

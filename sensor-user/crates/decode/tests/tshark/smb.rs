@@ -11,12 +11,10 @@ pub(super) const SMB1: Comparison = Comparison {
     fields: &["smb.mid"],
     // Mailslots have a header of SMB 1 too, and no connection.
     theirs: |row, fact| {
-        if !row.protocols.contains(":udp:") {
-            row.columns
-                .iter()
-                .flatten()
-                .for_each(|_| fact("messages".into()));
-        }
+        row.columns
+            .iter()
+            .flatten()
+            .for_each(|_| fact("messages".into()))
     },
     ours: |_, _| {},
 };

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use goshawk_model::kerberos::{Answer, PasswordAnswer, Ticket};
 use goshawk_model::rpc::DRSUAPI;
-use goshawk_model::{Activity, Kind, Outcome, Timestamp};
+use goshawk_model::{Activity, Confidence, Kind, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Tickets;
@@ -76,8 +76,8 @@ impl Controllers {
         now: Timestamp,
     ) {
         let server = activity.server.ip;
-        if acts_as_controller(activity) {
-            self.seen.touch(server, now, || ());
+        if let Some(acts) = acts_as_controller(activity) {
+            self.seen.touch(acts, now, || ());
         }
         let Some(issuer) = accepted(activity).and_then(|ticket| vouched(ticket, tickets)) else {
             return;
@@ -98,12 +98,20 @@ impl Controllers {
     }
 }
 
-fn acts_as_controller(activity: &Activity) -> bool {
+/// The machine that does a controller's work here, or is said to do it by more than itself.
+fn acts_as_controller(activity: &Activity) -> Option<IpAddr> {
+    let server = activity.server.ip;
     match &activity.kind {
-        Kind::As(exchange) => matches!(exchange.answer, Answer::Issued { .. }),
-        Kind::Tgs(exchange) => matches!(exchange.answer, Answer::Issued { .. }),
-        Kind::Rpc(call) => call.interface == Some(DRSUAPI) && activity.outcome == Outcome::Success,
-        _ => false,
+        Kind::As(exchange) => matches!(exchange.answer, Answer::Issued { .. }).then_some(server),
+        Kind::Tgs(exchange) => matches!(exchange.answer, Answer::Issued { .. }).then_some(server),
+        Kind::Rpc(call) => {
+            let replicates = call.interface == Some(DRSUAPI);
+            (replicates && activity.outcome == Outcome::Success).then_some(server)
+        }
+        Kind::Sighting(sighting) if activity.confidence >= Confidence::Medium => {
+            sighting.controller.then_some(sighting.ip)
+        }
+        _ => None,
     }
 }
 
@@ -145,6 +153,8 @@ fn vouched(ticket: &Ticket, tickets: &Tickets) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use goshawk_model::inventory::SightingSource;
+
     use super::*;
     use crate::build::{Net, at, ip};
     use crate::knowledge::Knowledge;
@@ -171,6 +181,19 @@ mod tests {
         assert_eq!(standing_after(&[logon], "10.0.0.2"), Standing::Seen);
         let refused = dc2.refused("alice", "10.0.0.7", 25);
         assert_eq!(standing_after(&[refused], "10.0.0.2"), Standing::Unknown);
+    }
+
+    #[test]
+    fn who_is_said_to_be_a_controller_is_seen_and_who_says_so_of_itself_is_not() {
+        let net = Net::default();
+        let mut located = net.sighting("10.0.0.2", "dc2", SightingSource::DnsService);
+        if let Kind::Sighting(sighting) = &mut located.kind {
+            sighting.controller = true;
+        }
+        let mut announced = located.clone();
+        announced.confidence = Confidence::Low;
+        assert_eq!(standing_after(&[announced], "10.0.0.2"), Standing::Unknown);
+        assert_eq!(standing_after(&[located], "10.0.0.2"), Standing::Seen);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use goshawk_model::kerberos::{Answer, ApExchange};
-use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Timestamp};
+use goshawk_model::inventory::{Sighting, SightingSource};
+use goshawk_model::kerberos::Answer;
+use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Tickets;
-use crate::detections::services::Service;
+use super::{Realms, Tickets};
 use crate::table::{Table, TableStats};
 
 /// Machines remembered.
@@ -98,22 +98,22 @@ impl Hosts {
             .map(|logons| &logons.account)
     }
 
-    pub(super) fn learn(&mut self, activity: &Activity, tickets: &Tickets, now: Timestamp) {
-        let (client, server) = (activity.client.ip, activity.server.ip);
-        for host in [&activity.client, &activity.server] {
-            if let Some(name) = &host.name {
-                self.called(host.ip, name, Confidence::Medium, now);
-            }
-        }
+    pub(super) fn learn(
+        &mut self,
+        activity: &Activity,
+        (tickets, realms): (&Tickets, &Realms),
+        now: Timestamp,
+    ) {
+        let client = activity.client.ip;
         match &activity.kind {
+            Kind::Sighting(sighting) => {
+                self.sighted(sighting, activity.confidence, realms, now);
+            }
             Kind::As(exchange) => {
-                let Some(request) = &exchange.request else {
-                    return;
-                };
-                if let Some(name) = request.netbios_addresses.first() {
-                    self.called(client, name, Confidence::Medium, now);
-                }
-                let proved = crate::detections::proves_identity(&request.padata);
+                let proved = exchange
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| crate::detections::proves_identity(&request.padata));
                 if proved
                     && matches!(exchange.answer, Answer::Issued { .. })
                     && let Some(account) = &exchange.client
@@ -129,17 +129,7 @@ impl Hosts {
                     self.logged_on(client, account, now);
                 }
             }
-            Kind::Ap(ApExchange { ticket, .. }) if activity.outcome == Outcome::Success => {
-                self.served(server, &ticket.service, now);
-            }
-            _ => {
-                let credentials = activity.credentials.as_ref();
-                if let Some(ticket) = credentials.and_then(|it| it.ticket.as_ref())
-                    && activity.outcome == Outcome::Success
-                {
-                    self.served(server, &ticket.service, now);
-                }
-            }
+            _ => {}
         }
     }
 
@@ -182,21 +172,37 @@ impl Hosts {
         }
     }
 
-    /// A computer's service accepted a ticket made for it: the server is that computer.
-    fn served(&mut self, ip: IpAddr, service: &str, now: Timestamp) {
-        let service = Service::new(service);
-        if !service.belongs_to_computer() {
+    /// A computer was recognised by the decoder.
+    fn sighted(
+        &mut self,
+        sighting: &Sighting,
+        certainty: Confidence,
+        realms: &Realms,
+        now: Timestamp,
+    ) {
+        let Some(name) = sighting.name.as_deref() else {
+            return;
+        };
+        // A domain's own name has addresses in DNS, those of its controllers.
+        let domain = sighting.domain.as_deref().unwrap_or_default();
+        if realms.knows(&format!("{name}.{domain}")) {
             return;
         }
-        if let Some(instance) = service.instance()
-            && instance.parse::<IpAddr>().is_err()
-        {
-            let short = short(instance);
-            *self
-                .addresses
-                .touch(short.to_lowercase().into(), now, || ip) = ip;
-            self.called(ip, short, Confidence::High, now);
-        }
+        let certainty = match sighting.source {
+            SightingSource::ServiceTicket if certainty == Confidence::High => {
+                *self.addresses.touch(name.into(), now, || sighting.ip) = sighting.ip;
+                certainty
+            }
+            SightingSource::MachineLogon => {
+                let lives = *self.addresses.touch(name.into(), now, || sighting.ip);
+                if lives != sighting.ip {
+                    return;
+                }
+                certainty
+            }
+            _ => certainty.min(Confidence::Medium),
+        };
+        self.called(sighting.ip, name, certainty, now);
     }
 
     fn called(&mut self, ip: IpAddr, name: &str, certainty: Confidence, now: Timestamp) {
@@ -243,25 +249,57 @@ mod tests {
     use super::*;
     use crate::build::{Net, at, ip};
 
+    fn learn(hosts: &mut Hosts, activity: &Activity, when: u64) {
+        let known = (&Tickets::default(), &Realms::default());
+        hosts.learn(activity, known, at(when));
+    }
+
+    #[test]
+    fn a_service_ticket_accepted_proves_the_name_and_moves_it() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        for ip in ["10.0.0.7", "10.0.0.8"] {
+            let accepted = net.sighting(ip, "srv", SightingSource::ServiceTicket);
+            learn(&mut hosts, &accepted, 1);
+        }
+        let logon = net.sighting("10.0.0.9", "srv", SightingSource::MachineLogon);
+        learn(&mut hosts, &logon, 2);
+        assert_eq!(hosts.address("srv"), Some(ip("10.0.0.8")));
+        assert_eq!(hosts.name(ip("10.0.0.8")), Some(("srv", Confidence::High)));
+        assert_eq!(
+            hosts.name(ip("10.0.0.9")),
+            None,
+            "a stolen account moves nothing"
+        );
+    }
+
+    #[test]
+    fn a_domains_name_is_no_computers() {
+        let net = Net::default();
+        let (mut hosts, mut realms) = (Hosts::default(), Realms::default());
+        realms.learn(&net.logon("alice", "10.0.0.7", "tgt"), at(1));
+        let mut apex = net.sighting("10.0.0.1", "corp", SightingSource::DnsAddress);
+        if let Kind::Sighting(sighting) = &mut apex.kind {
+            sighting.domain = Some("example".into());
+        }
+        hosts.learn(&apex, (&Tickets::default(), &realms), at(2));
+        assert_eq!(hosts.name(ip("10.0.0.1")), None);
+    }
+
     #[test]
     fn a_machine_account_that_logs_on_proves_the_name() {
         let net = Net::default();
         let mut hosts = Hosts::default();
-        let mut logon = net.logon("alice", "10.0.0.7", "tgt-1");
-        logon.client.name = Some("kiosk".into());
-        hosts.learn(&logon, &Tickets::default(), at(1));
+        let said = net.sighting("10.0.0.7", "kiosk", SightingSource::KerberosAddress);
+        learn(&mut hosts, &said, 1);
         assert_eq!(
             hosts.name(ip("10.0.0.7")),
             Some(("kiosk", Confidence::Medium))
         );
-        hosts.learn(
-            &net.logon("WS7$", "10.0.0.7", "tgt-2"),
-            &Tickets::default(),
-            at(2),
-        );
+        learn(&mut hosts, &net.logon("WS7$", "10.0.0.7", "tgt-2"), 2);
         assert_eq!(hosts.name(ip("10.0.0.7")), Some(("ws7", Confidence::High)));
         assert_eq!(hosts.address("ws7"), Some(ip("10.0.0.7")));
-        hosts.learn(&logon, &Tickets::default(), at(3));
+        learn(&mut hosts, &said, 3);
         assert_eq!(hosts.name(ip("10.0.0.7")), Some(("ws7", Confidence::High)));
     }
 
@@ -270,9 +308,8 @@ mod tests {
         let net = Net::default();
         let mut hosts = Hosts::default();
         for name in ["a", "b"] {
-            let mut logon = net.logon("alice", "10.0.0.7", "tgt-1");
-            logon.client.name = Some(name.into());
-            hosts.learn(&logon, &Tickets::default(), at(1));
+            let said = net.sighting("10.0.0.7", name, SightingSource::NtlmWorkstation);
+            learn(&mut hosts, &said, 1);
         }
         assert_eq!(hosts.name(ip("10.0.0.7")), Some(("b", Confidence::Low)));
     }
@@ -282,11 +319,7 @@ mod tests {
         let net = Net::default();
         let mut hosts = Hosts::default();
         let learn = |hosts: &mut Hosts, account: &str| {
-            hosts.learn(
-                &net.logon(account, "10.0.0.7", account),
-                &Tickets::default(),
-                at(1),
-            );
+            learn(hosts, &net.logon(account, "10.0.0.7", account), 1);
         };
         let only = |hosts: &Hosts, when: u64| hosts.only_account(ip("10.0.0.7"), at(when)).cloned();
         learn(&mut hosts, "ws7$");
@@ -305,11 +338,11 @@ mod tests {
         for n in 0..=HOSTS as u32 {
             let mut logon = net.logon("alice", "10.0.0.7", "tgt");
             logon.client.ip = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
-            hosts.learn(&logon, &Tickets::default(), at(1));
+            learn(&mut hosts, &logon, 1);
         }
         for n in 0..=ACCOUNTS {
             let logon = net.logon(&format!("user{n}"), "10.0.0.7", "tgt");
-            hosts.learn(&logon, &Tickets::default(), at(1));
+            learn(&mut hosts, &logon, 1);
         }
         assert_eq!(hosts.stats()[0].1.len, HOSTS);
         assert_eq!(hosts.logons(ip("10.0.0.7"), at(0)).count(), ACCOUNTS);

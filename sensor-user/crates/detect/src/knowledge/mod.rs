@@ -53,8 +53,9 @@ impl Knowledge {
         self.controllers
             .learn(activity, &self.tickets, settings, now);
         self.tickets.learn(activity, now);
-        self.hosts.learn(activity, &self.tickets, now);
         self.realms.learn(activity, now);
+        self.hosts
+            .learn(activity, (&self.tickets, &self.realms), now);
         self.domains
             .learn(activity, |dns| self.realms.knows(dns), now);
         self.requests.learn(activity, now)

@@ -1,5 +1,6 @@
 //! DCSync.
 
+use goshawk_model::inventory::SightingSource;
 use goshawk_model::rpc::drsuapi::{DRS_BIND, DRS_CRACK_NAMES, DRS_GET_NC_CHANGES};
 use goshawk_model::{Account, Activity, Confidence, Outcome, Severity};
 
@@ -23,7 +24,9 @@ fn secretsdump(account: &str, from: &str) -> Vec<Activity> {
     vec![
         net.logon(account, from, "tgt"),
         net.pass(10).service(account, from, "tgt", LDAP, "st"),
-        net.pass(10).drs(from, DRS_BIND, auth(), Outcome::Success),
+        net.pass(10)
+            .sighting("10.0.0.1", "dc1", SightingSource::ServiceTicket),
+        net.drs(from, DRS_BIND, auth(), Outcome::Success),
         net.pass(10)
             .drs(from, DRS_CRACK_NAMES, auth(), Outcome::Success),
         net.pass(10)

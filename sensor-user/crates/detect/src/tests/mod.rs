@@ -10,6 +10,7 @@ mod kerberoasting;
 mod properties;
 mod restart;
 
+use goshawk_model::inventory::SightingSource;
 use goshawk_model::rpc::drsuapi::DRS_GET_NC_CHANGES;
 use goshawk_model::{Activity, Alert, Outcome};
 
@@ -87,6 +88,7 @@ fn eventful_day() -> Vec<Activity> {
     }
     net.pass(3_600_000);
     day.push(net.service("user3", THIEF, "stolen", "ldap/dc1", "st"));
+    day.push(net.sighting("10.0.0.1", "dc1", SightingSource::ServiceTicket));
     for _ in 0..3 {
         net.pass(45_000);
         let auth = kerberos(ticket("ldap/dc1", "st"));
