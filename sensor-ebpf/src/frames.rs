@@ -204,9 +204,11 @@ impl<S> Frame for KernelFrame<S> {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         // Checked against a constant, too: the verifier of 6.1 learns nothing from a comparison of
-        // two numbers that it does not know.
+        // two numbers that it does not know. That of 6.12 learns something wrong of a number from a
+        // comparison of its sum with a constant, so what is left behind it is compared.
         let at = opaque(offset.into());
-        if at > (HEAD - N) as u64 || at + N as u64 > self.len.into() {
+        let left = i64::from(self.len).wrapping_sub(at.cast_signed());
+        if at > (HEAD - N) as u64 || left < N as i64 {
             return None;
         }
         // SAFETY: the bytes lie inside the head, of which `len` bytes or all were written.
