@@ -2,6 +2,11 @@
 //!
 //! Needs root, as namespaces do; without it there is nothing to try, and the test says so.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers of tests unwrap fails the test that called them"
+)]
+
 use std::net::{Ipv4Addr, UdpSocket};
 
 use goshawk_lab::{Capture, Host, INTERFACE, Network, Recorder};

@@ -218,7 +218,7 @@ fn lookup_names(name: &str) -> Vec<u8> {
         1000,
         0,
         1,
-        2 * count | (2 * count) << 16,
+        (2 * count) | ((2 * count) << 16),
         1,
         count,
         0,

@@ -1,6 +1,10 @@
 //! What the fuzz targets found once must not come back.
 
 #[path = "../../../../tests/fuzz/src/story.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "in the crate of the fuzz targets it is reachable"
+)]
 mod story;
 
 use std::fs;

@@ -14,7 +14,7 @@ pub(super) const SMB1: Comparison = Comparison {
         row.columns
             .iter()
             .flatten()
-            .for_each(|_| fact("messages".into()))
+            .for_each(|_| fact("messages".into()));
     },
     ours: |_, _| {},
 };
@@ -27,7 +27,7 @@ pub(super) const SMB2: Comparison = Comparison {
         row.columns
             .iter()
             .flatten()
-            .for_each(|_| fact("messages".into()))
+            .for_each(|_| fact("messages".into()));
     },
     ours: |_, _| {},
 };
@@ -120,10 +120,10 @@ fn ours(activity: &Activity, fact: &mut dyn FnMut(String)) {
             };
             fact(format!("dialect {revision}"));
         }
-        SmbOperation::Session(session) if session.smb1.is_none() => {
-            if activity.outcome != Outcome::Unknown {
-                fact(format!("session {:#010x}", session.status.unwrap_or(0)));
-            }
+        SmbOperation::Session(session)
+            if session.smb1.is_none() && activity.outcome != Outcome::Unknown =>
+        {
+            fact(format!("session {:#010x}", session.status.unwrap_or(0)));
         }
         SmbOperation::Tree(tree) => {
             let share = &tree.share;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use goshawk_model::netbios::{NameExchange, NetbiosName};
+use goshawk_model::netbios::NameExchange;
 use goshawk_model::{Digest, Kind, Outcome, Timestamp};
 
 use super::names::{self, Message};
@@ -152,7 +152,7 @@ fn exchange(message: Message) -> NameExchange {
     NameExchange {
         id: message.id,
         operation: message.operation,
-        name: message.name.unwrap_or_else(NetbiosName::default),
+        name: message.name.unwrap_or_default(),
         broadcast: message.is_broadcast,
         asked: !message.is_response,
         registered: message.registered,
