@@ -421,12 +421,12 @@ fn unanswered_requests_and_endless_heads_stay_within_their_bounds() {
 }
 
 /// Sends bytes, from the client or not, in some number of segments.
-type Splitting = dyn Fn(&mut Wire, &mut Tcp, bool, &[u8]);
+type Splitting<'a> = dyn Fn(&mut Wire, &mut Tcp, bool, &[u8]) + 'a;
 
 proptest! {
     #[test]
     fn where_segments_end_does_not_matter(cuts in proptest::collection::vec(1..40usize, 1..30)) {
-        let whole = |split: &Splitting| {
+        let whole = |split: &Splitting<'_>| {
             let mut story = Wire::new();
             let mut tcp = story.open(50_200, 80);
             misleading(&mut story, &mut tcp);
