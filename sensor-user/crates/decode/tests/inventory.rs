@@ -13,7 +13,7 @@ use goshawk_model::{Confidence, Kind};
 use support::dns::{ANSWER, Dns, IN, RECURSE, name, srv};
 use support::messages::{as_rep, as_req};
 use support::wire::{CLIENT, SERVER, Wire};
-use support::{decode_all, decode_sharded, story};
+use support::{decode_all, decode_all_sharded, story};
 
 const ASKER: ([u8; 4], u16) = (CLIENT, 50_001);
 const KDC: ([u8; 4], u16) = (SERVER, 88);
@@ -125,7 +125,7 @@ fn what_is_told_does_not_depend_on_who_shares_the_work() {
     let (alone, _) = decode_all(&wire.packets, Limits::default());
     assert_eq!(lines(&alone).len(), 3 * 40);
     for shards in [1, 3, 16] {
-        assert_eq!(decode_sharded(&wire.packets, shards), alone);
+        assert_eq!(decode_all_sharded(&wire.packets, shards), alone);
     }
 }
 

@@ -56,12 +56,14 @@ fn one_account_after_another_is_asked_for() {
     let mut wire = Wire::new();
     for rid in 1000..1003 {
         for _repeated in 0..2 {
+            wire.wait(Duration::from_millis(100));
             wire.udp(ASKER, CONTROLLER, &ntp(3, 0, &basic(rid | OLD_KEY, 0)));
         }
     }
     // The answers come in their own order, and one never does.
     for rid in [1002, 1000] {
         for _repeated in 0..2 {
+            wire.wait(Duration::from_millis(100));
             wire.udp(CONTROLLER, ASKER, &ntp(4, 0, &basic(rid | OLD_KEY, 9)));
         }
     }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use support::messages::{Pdu, as_req, record};
 use support::wire::{Wire, payload_start, slice};
-use support::{Packet, captures_of, decode, decode_all, decode_sharded, read, story};
+use support::{Packet, captures_of, decode, decode_all, decode_all_sharded, read, story};
 
 /// What must not depend on how the bytes were cut: everything but ids and places in the order.
 fn essence(decoded: &[Decoded]) -> Vec<String> {
@@ -161,10 +161,10 @@ fn real_conversations_survive_byte_sized_segments_in_reverse() {
 fn work_shared_by_address_pair_gives_the_same_activities() {
     let packets = story::packets();
     let alone = |packets: &[Packet]| decode_all(packets, Limits::default()).0;
-    assert_eq!(decode_sharded(&packets, 16), alone(&packets));
+    assert_eq!(decode_all_sharded(&packets, 16), alone(&packets));
     for path in captures_of("kinit") {
         let packets = read(&path).unwrap();
-        assert_eq!(decode_sharded(&packets, 16), alone(&packets));
+        assert_eq!(decode_all_sharded(&packets, 16), alone(&packets));
     }
 }
 

@@ -196,8 +196,15 @@ pub(crate) fn decode_all(packets: &[Packet], limits: Limits) -> (Vec<Decoded>, S
     (out, decoder.stats().clone())
 }
 
-/// Runs `shards` decoders that share the packets, and merges what they say.
+/// Runs `shards` decoders that share the packets, and merges what they say, sightings left out.
 pub(crate) fn decode_sharded(packets: &[Packet], shards: u32) -> Vec<Decoded> {
+    let mut all = decode_all_sharded(packets, shards);
+    all.retain(|it| !matches!(it.activity.kind, Kind::Sighting(_)));
+    all
+}
+
+/// The same with the sightings.
+pub(crate) fn decode_all_sharded(packets: &[Packet], shards: u32) -> Vec<Decoded> {
     let mut all = Vec::new();
     for own in 0..shards {
         let mut decoder = Decoder::new(Arc::from("test"), Limits::default()).with_tunnels(TUNNELS);

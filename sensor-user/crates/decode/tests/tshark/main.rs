@@ -274,6 +274,11 @@ const KNOWN: &[Known] = &[
     },
     Known {
         capture: "zeek/smb/raw_ntlm_in_smb.pcap",
+        fact: "smb1 messages",
+        reason: "the second datagram, with its mailslot, is the first packet shown twice",
+    },
+    Known {
+        capture: "zeek/smb/raw_ntlm_in_smb.pcap",
         fact: "netbios",
         reason: "the second datagram is the first packet shown twice",
     },
