@@ -42,11 +42,19 @@ pub(super) fn machine(token: &[u8]) -> Option<Machine> {
     let host = text(flag::DNS_HOST, labels)?;
     let utf8_name = text(flag::NETBIOS_COMPUTER_UTF8, labels)?;
     let name = netbios_name.or(utf8_name).or(host)?.to_lowercase();
-    let name = name.split('.').next().filter(|name| !name.is_empty())?;
+    let name = name.split('.').next().filter(|name| is_computer(name))?;
     let domain = dns_domain.or(netbios_domain).unwrap_or_default();
     let account = Account::new(&format!("{name}$"), &domain);
-    let name = account.name().trim_end_matches('$').into();
-    Some(Machine { account, name })
+    Some(Machine {
+        account,
+        name: name.into(),
+    })
+}
+
+/// Whether a computer can have this name: it is one label (RFC 1035 2.3.4), and nothing in it would
+/// make the account's name another one's.
+fn is_computer(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && !name.contains(['@', '\\', '$']) && name.trim() == name
 }
 
 /// Text that ends with a zero, in the machine's code page; names are plain ASCII.
@@ -100,6 +108,7 @@ mod tests {
             expected("corp")
         );
         assert_eq!(machine(1, b"CORP\0"), None);
+        assert_eq!(machine(2, b"@\0"), None);
     }
 
     proptest! {
