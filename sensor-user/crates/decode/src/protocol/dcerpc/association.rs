@@ -272,7 +272,8 @@ impl Association {
         let Some(index) = self.position(pdu) else {
             // The request was not seen. Towers speak for themselves.
             let at_mapper = cx.flow.end(pdu.client.other()).port() == EPM_PORT;
-            if at_mapper && pdu.header.is_first() && !payload::is_sealed(pdu) {
+            let is_clear = !payload::is_sealed(pdu) && !pdu.lacks_verifier();
+            if at_mapper && pdu.header.is_first() && is_clear {
                 let (order, ndr64) = (pdu.header.order, false);
                 tell_mapped(pdu.client, Ndr::new(stub, Syntax { order, ndr64 }), cx);
             }
@@ -287,8 +288,9 @@ impl Association {
             return Some(());
         }
         let call = self.calls.remove(index)?;
-        if let Some((index, _)) = call.security {
-            self.security.prove(index, cx);
+        if let Some((index, level)) = call.security {
+            let has_trailer = level.is_some() || pdu.header.auth_length > 0;
+            self.security.prove(index, has_trailer, cx);
         }
         if (call.target.interface(), call.opnum) == (Some(EPM), stub::EPT_MAP)
             && let Some(answer) = call.answer()

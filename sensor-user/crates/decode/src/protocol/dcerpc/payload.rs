@@ -35,7 +35,7 @@ impl Payload {
 
     /// Adds the stub of a fragment, of which at most `room` bytes find room.
     pub(super) fn add(&mut self, pdu: &Pdu<'_>, stub: &[u8], room: usize) {
-        let is_cut = stub.len() < pdu.stub_length();
+        let is_cut = stub.len() < pdu.stub_length() || pdu.lacks_verifier();
         let (stub, length) = match without_trailer(pdu, stub) {
             Some(stub) => (stub, stub.len()),
             None => (stub, pdu.stub_length()),

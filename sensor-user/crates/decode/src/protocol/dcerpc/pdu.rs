@@ -167,6 +167,11 @@ impl<'a> Pdu<'a> {
         self.header.ptype == ptype::REQUEST
     }
 
+    /// Whether the verifier was cut off, which would tell if the stub can be read.
+    pub(super) fn lacks_verifier(&self) -> bool {
+        self.header.auth_length > 0 && self.verifier.is_none()
+    }
+
     fn object_length(&self) -> usize {
         let has_object = self.is_request() && self.header.flags & OBJECT_UUID != 0;
         if has_object { 16 } else { 0 }

@@ -36,6 +36,9 @@ struct Security {
 /// very many groups ([MS-KILE] 3.1.1.2: MaxTokenSize, 64 KiB).
 const MAX_TOKEN: usize = 64 << 10;
 
+/// `RPC_C_AUTHN_LEVEL_CONNECT` ([MS-RPCE] 2.2.1.1.8): only who opens the connection is proven.
+const LEVEL_CONNECT: u8 = 2;
+
 impl SecurityContexts {
     /// Learns from the token in a client's bind, alter_context or auth3.
     pub(super) fn present(&mut self, pdu: &Pdu<'_>, verifier: &Verifier<'_>, cx: &mut Context<'_>) {
@@ -79,9 +82,12 @@ impl SecurityContexts {
     }
 
     /// The server has done what was asked under the context with this index, which it does only for
-    /// those it believes.
-    pub(super) fn prove(&mut self, index: usize, cx: &mut Context<'_>) {
-        if let Some(security) = self.contexts.get_mut(index) {
+    /// those it believes. Where neither question nor answer had the trailer that the level asks for,
+    /// it may have done so for anybody.
+    pub(super) fn prove(&mut self, index: usize, has_trailer: bool, cx: &mut Context<'_>) {
+        if let Some(security) = self.contexts.get_mut(index)
+            && (has_trailer || security.auth.level <= LEVEL_CONNECT)
+        {
             security.handshake.end(Ending::Accepted, cx);
         }
     }

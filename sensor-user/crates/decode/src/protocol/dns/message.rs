@@ -232,7 +232,7 @@ impl Authority {
     /// With the SOA records of the message that follows.
     pub(super) fn and(self, next: Self) -> Self {
         Self {
-            count: self.count + next.count,
+            count: self.count.saturating_add(next.count),
             first: self.first.or(next.first),
             last: next.last,
         }

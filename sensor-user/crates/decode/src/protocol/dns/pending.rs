@@ -85,7 +85,7 @@ impl Exchange {
         answer.rcode = reply.rcode;
         answer.authoritative = reply.header.authoritative;
         answer.truncated = reply.header.truncated;
-        answer.messages += 1;
+        answer.messages = answer.messages.saturating_add(1);
         answer.bytes += u64::from(bytes);
         answer.total = answer.total.saturating_add(reply.answers.total);
         let records = std::mem::take(&mut reply.answers.records);

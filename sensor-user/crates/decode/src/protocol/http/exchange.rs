@@ -244,7 +244,7 @@ impl Exchanges {
 
     fn answered(&mut self, client: Side, mut kept: Kept, status: u16, cx: &mut Context<'_>) {
         kept.logon.status = Some(status);
-        let verdict = verdict(status);
+        let verdict = verdict(status, kept.logon.proxy);
         if let Some(handshake) = self.handshake.as_mut().filter(|_| kept.token) {
             if handshake.is_asked() {
                 // The next request will answer.
@@ -305,17 +305,19 @@ impl Exchanges {
     }
 }
 
-/// What a status says of the credentials; nothing, where the server has not come to look at them
-/// (RFC 9110 15.5.1, 15.5.9, 15.6.4, RFC 6585 5).
-fn verdict(status: u16) -> Option<Ending> {
-    match status {
-        401 | 407 => Some(Ending::Refused(Some(Status::Http(status)))),
-        400 | 408 | 431 | 503 => None,
+/// What a status says of the credentials, shown to a `proxy` or to the server behind it; nothing,
+/// where that one has not come to look at them (RFC 9110 15.5.1, 15.5.8, 15.5.9, 15.6.4, RFC 6585
+/// 5).
+fn verdict(status: u16, proxy: bool) -> Option<Ending> {
+    match (status, proxy) {
+        (401, false) | (407, true) => Some(Ending::Refused(Some(Status::Http(status)))),
+        (407, false) | (400 | 408 | 431 | 503, _) => None,
         _ => Some(Ending::Accepted),
     }
 }
 
-/// The path of a request's target, whatever its form (RFC 9112 3.2).
+/// The path of a request's target, whatever its form (RFC 9112 3.2), up to where a session's token
+/// may be.
 fn path(target: &str) -> &str {
     let target = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => {
@@ -324,7 +326,7 @@ fn path(target: &str) -> &str {
         }
         _ => target,
     };
-    target.split(['?', '#']).next().unwrap_or(target)
+    target.split(['?', '#', ';']).next().unwrap_or(target)
 }
 
 fn is_watched(path: &str) -> bool {

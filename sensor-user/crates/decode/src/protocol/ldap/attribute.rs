@@ -15,7 +15,7 @@ const MAX_TEXTS: usize = 8;
 const SET: u8 = 0x31;
 
 /// Passwords, and what contains them: their values are nobody's business.
-const SECRET: [&str; 16] = [
+const SECRET: [&str; 23] = [
     "clearpassword",
     "currentvalue",
     "dbcspwd",
@@ -23,12 +23,19 @@ const SECRET: [&str; 16] = [
     "initialauthoutgoing",
     "lmpwdhistory",
     "ms-mcs-admpwd",
+    "msds-managedpassword",
+    "msfve-keypackage",
+    "msfve-recoverypassword",
+    "mslaps-encrypteddsrmpassword",
+    "mslaps-encrypteddsrmpasswordhistory",
     "mslaps-encryptedpassword",
+    "mslaps-encryptedpasswordhistory",
     "mslaps-password",
     "ntpwdhistory",
     "priorvalue",
     "supplementalcredentials",
     "trustauthincoming",
+    "trustauthoutgoing",
     "unicodepwd",
     "unixuserpassword",
     "userpassword",
@@ -72,16 +79,23 @@ const TELLING: [&str; 31] = [
 
 /// Attributes that tools ask for by OID to stay unseen, and servers know all the same ([MS-ADA1] to
 /// [MS-ADA3], RFC 4519).
-const BY_OID: [(&str, &str); 32] = [
+const BY_OID: [(&str, &str); 44] = [
     ("1.2.840.113556.1.2.102", "memberof"),
     ("1.2.840.113556.1.2.13", "displayname"),
     ("1.2.840.113556.1.2.281", "ntsecuritydescriptor"),
     ("1.2.840.113556.1.4.1", "name"),
+    ("1.2.840.113556.1.4.100", "priorvalue"),
+    ("1.2.840.113556.1.4.125", "supplementalcredentials"),
+    ("1.2.840.113556.1.4.129", "trustauthincoming"),
+    ("1.2.840.113556.1.4.135", "trustauthoutgoing"),
     ("1.2.840.113556.1.4.146", "objectsid"),
     ("1.2.840.113556.1.4.150", "admincount"),
+    ("1.2.840.113556.1.4.160", "lmpwdhistory"),
     ("1.2.840.113556.1.4.1696", "lastlogontimestamp"),
     ("1.2.840.113556.1.4.1787", "msds-allowedtodelegateto"),
+    ("1.2.840.113556.1.4.1910", "unixuserpassword"),
     ("1.2.840.113556.1.4.1963", "msds-supportedencryptiontypes"),
+    ("1.2.840.113556.1.4.1964", "msfve-recoverypassword"),
     ("1.2.840.113556.1.4.2", "objectguid"),
     (
         "1.2.840.113556.1.4.2182",
@@ -91,7 +105,11 @@ const BY_OID: [(&str, &str); 32] = [
     ("1.2.840.113556.1.4.2200", "msds-groupmsamembership"),
     ("1.2.840.113556.1.4.221", "samaccountname"),
     ("1.2.840.113556.1.4.2328", "msds-keycredentiallink"),
+    ("1.2.840.113556.1.4.27", "currentvalue"),
     ("1.2.840.113556.1.4.302", "samaccounttype"),
+    ("1.2.840.113556.1.4.539", "initialauthincoming"),
+    ("1.2.840.113556.1.4.540", "initialauthoutgoing"),
+    ("1.2.840.113556.1.4.55", "dbcspwd"),
     ("1.2.840.113556.1.4.609", "sidhistory"),
     ("1.2.840.113556.1.4.619", "dnshostname"),
     ("1.2.840.113556.1.4.62", "scriptpath"),
@@ -102,6 +120,7 @@ const BY_OID: [(&str, &str); 32] = [
     ("1.2.840.113556.1.4.867", "altsecurityidentities"),
     ("1.2.840.113556.1.4.894", "gpcfilesyspath"),
     ("1.2.840.113556.1.4.90", "unicodepwd"),
+    ("1.2.840.113556.1.4.94", "ntpwdhistory"),
     ("1.2.840.113556.1.4.96", "pwdlastset"),
     ("1.2.840.113556.1.4.98", "primarygroupid"),
     ("2.5.4.0", "objectclass"),
@@ -222,5 +241,16 @@ mod tests {
         let sid = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];
         assert_eq!(attribute("sIDHistory", &sid).texts, ["S-1-5-32-544".into()]);
         assert!(TELLING.iter().all(|name| !is_secret(name)));
+    }
+
+    #[test]
+    fn a_password_asked_for_by_its_oid_is_one() {
+        for number in [
+            27, 55, 90, 94, 100, 125, 129, 135, 160, 539, 540, 1910, 1964,
+        ] {
+            let oid = format!("1.2.840.113556.1.4.{number}");
+            assert!(is_secret(&name(oid.as_bytes())), "{oid}");
+        }
+        assert!(is_secret(&name(b"trustAuthOutgoing")));
     }
 }

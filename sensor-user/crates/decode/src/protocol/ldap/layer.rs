@@ -206,7 +206,12 @@ impl Inside {
             bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
         }
         let (taken, found) = read(&bytes, &mut message);
-        self.keep(&bytes, taken);
+        if taken == 0 {
+            // Not copied: many small buffers may make up one large message.
+            self.partial = bytes;
+        } else {
+            self.keep(&bytes, taken);
+        }
         found
     }
 

@@ -123,7 +123,13 @@ impl State {
             None => Ending::Accepted,
             Some(status) => Ending::Refused(Some(Status::Ntstatus(status))),
         };
-        setup.handshake.end(ending, cx);
+        let is_guest = setup.told.guest && setup.credentials().account.is_some();
+        if ending == Ending::Accepted && is_guest {
+            // A guest is who did not prove to be the account he named.
+            setup.handshake.close(cx);
+        } else {
+            setup.handshake.end(ending, cx);
+        }
         if ending == Ending::Accepted {
             setup.told.signing_required =
                 self.signing_required && !setup.told.guest && !setup.told.null;
@@ -229,7 +235,7 @@ impl State {
                 negotiate.status = refusal;
                 self.negotiated(client, negotiate, answer.outcome(), cx);
             }
-            Asked::Logoff => self.ended(request.session, cx),
+            Asked::Logoff if refusal.is_none() => self.ended(request.session, cx),
             Asked::TreeDisconnect => self.disconnected(request.session, request.tree, cx),
             _ => {}
         }
