@@ -28,7 +28,7 @@ pub(super) use files::FileKey;
 pub(super) use names::{pipe_name, share_of};
 pub(super) use open::{Change, Nature, Open};
 pub(super) use payload::{TELLING_RPC, is_rpc};
-pub(super) use piece::{Piece, Step};
+pub(super) use piece::{Extent, Piece, Step};
 pub(super) use requests::{Asked, Request, Target};
 pub(super) use sessions::Setup;
 pub(super) use state::State;

@@ -1,7 +1,9 @@
 //! What is done with open files: bytes of pipes and files, and changes.
 
+use super::answered::Answer;
 use super::files::FileKey;
 use super::open::{Change, Nature, Open};
+use super::piece::{Extent, Piece};
 use super::requests::{Asked, Request, Target};
 use super::state::State;
 use crate::flow::Side;
@@ -64,8 +66,34 @@ impl State {
         );
     }
 
+    /// The answer to a read has come; `extent` reads where it says that the bytes lie. `None` if that
+    /// is malformed.
+    pub(crate) fn read_answered(
+        &mut self,
+        answer: &Answer,
+        piece: &Piece<'_>,
+        extent: impl FnOnce() -> Option<Extent>,
+        cx: &mut Context<'_>,
+    ) -> Option<()> {
+        let is_read = |asked: &Asked| matches!(asked, Asked::Read(_));
+        let request = self.requests.take(answer.client, answer.id, is_read);
+        if answer.refusal.is_some() {
+            return Some(());
+        }
+        let Extent { offset, length } = extent()?;
+        if let Some(Request {
+            asked: Asked::Read(target),
+            ..
+        }) = request
+        {
+            let payload = piece.payload(offset, length as usize);
+            self.read(answer.client, target, length, payload, cx);
+        }
+        Some(())
+    }
+
     /// A read was answered with so many bytes, of which these are there.
-    pub(crate) fn read(
+    fn read(
         &mut self,
         client: Side,
         target: Target,

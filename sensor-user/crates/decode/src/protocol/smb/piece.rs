@@ -19,6 +19,13 @@ pub(crate) enum Step {
     Need(usize),
 }
 
+/// Where the bytes of a READ's answer or of a WRITE lie, counted from the header, and how many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) offset: usize,
+    pub(crate) length: u32,
+}
+
 impl<'a> Piece<'a> {
     /// Bytes of a message of `length`, or more.
     pub(crate) fn new(bytes: &'a [u8], length: usize) -> Self {

@@ -5,17 +5,10 @@ use goshawk_model::smb::{CreateAction, Disposition, FileAccess};
 use super::block::Block;
 use super::header::{HEADER, Header};
 use super::strings::Strings;
-use crate::protocol::smb::{FileKey, Opened, create_action, disposition, pipe_name};
+use crate::protocol::smb::{Extent, FileKey, Opened, create_action, disposition, pipe_name};
 
 /// Bytes of READ_ANDX's answer, and of WRITE_ANDX, that tell where the payload lies.
 pub(super) const HEAD: usize = HEADER + 1 + 2 * 14 + 2;
-
-/// Where a payload lies, counted from the header.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) offset: usize,
-    pub(super) length: u32,
-}
 
 pub(super) fn key(fid: u16) -> FileKey {
     FileKey {

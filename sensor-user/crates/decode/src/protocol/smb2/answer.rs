@@ -143,21 +143,8 @@ fn created(
 }
 
 fn read(answer: &Answer, piece: &Piece<'_>, state: &mut State, cx: &mut Context<'_>) -> Option<()> {
-    let is_read = |asked: &Asked| matches!(asked, Asked::Read(_));
-    let request = state.requests.take(answer.client, answer.id, is_read);
-    if answer.refusal.is_some() {
-        return Some(());
-    }
-    let extent = file::read_answer(piece)?;
-    if let Some(Request {
-        asked: Asked::Read(target),
-        ..
-    }) = request
-    {
-        let payload = piece.payload(extent.offset, extent.length as usize);
-        state.read(answer.client, target, extent.length, payload, cx);
-    }
-    Some(())
+    let extent = || file::read_answer(piece);
+    state.read_answered(answer, piece, extent, cx)
 }
 
 fn controlled(

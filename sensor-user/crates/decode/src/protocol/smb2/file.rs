@@ -6,7 +6,7 @@ use goshawk_model::smb::FileAccess;
 use super::header::HEADER;
 use super::session::buffer;
 use crate::protocol::smb::{
-    Change, FileKey, Opened, Piece, create_action, disposition, file_info, pipe_name, utf16,
+    Change, Extent, FileKey, Opened, Piece, create_action, disposition, file_info, pipe_name, utf16,
 };
 use crate::wire::{Order, Wire};
 
@@ -24,13 +24,6 @@ pub(super) type FileId = (u64, u64);
 
 /// In a compound: the file that the command before is about ([MS-SMB2] 3.2.4.1.4).
 pub(super) const SAME_FILE: FileId = (u64::MAX, u64::MAX);
-
-/// Where the bytes of a READ's answer or of a WRITE lie, counted from the header, and how many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) offset: usize,
-    pub(super) length: u32,
-}
 
 pub(super) fn create_request(piece: &Piece<'_>, is_pipe: Option<bool>) -> Option<FileAccess> {
     let mut wire = Wire::new(piece.bytes.get(HEADER..)?, Order::Little);
