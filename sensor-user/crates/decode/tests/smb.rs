@@ -154,6 +154,28 @@ fn a_refused_logon_says_why() {
     );
 }
 
+/// A server that maps bad passwords to its guest answers a wrong one with success ([MS-SMB2] 2.2.6,
+/// SMB2_SESSION_FLAG_IS_GUEST).
+#[test]
+fn a_guest_is_not_the_account_he_named() {
+    const IS_GUEST: u16 = 1;
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_005, 445);
+    let authenticate = support::messages::ntlm_authenticate("CORP", "alice", "WS1");
+    wire.ask(&mut tcp, &Smb2::session_setup(1, 0, &authenticate).frame());
+    let answer = Smb2::session_answer(1, IS_GUEST, &[]);
+    wire.answer(&mut tcp, &answer.frame());
+    let (decoded, _) = decode(&wire.packets);
+    let named = |it: &Decoded| it.activity.actor.clone();
+    let actors: Vec<_> = decoded.iter().filter_map(named).collect();
+    assert!(!actors.is_empty(), "{decoded:?}");
+    assert!(actors.iter().all(|actor| !actor.authenticated));
+    let logon = decoded
+        .iter()
+        .find(|it| matches!(it.activity.kind, Kind::Ntlm(_)));
+    assert_eq!(logon.unwrap().activity.outcome, Outcome::Unknown);
+}
+
 #[test]
 fn a_file_is_one_activity_however_often_it_is_read_and_written() {
     let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
