@@ -354,14 +354,18 @@ fn a_tap_keeps_its_copies_from_the_stack() {
     tap.drain_until(|captured| holding(captured, b"a copy").len() == 1);
     socket.set_nonblocking(true).unwrap();
     assert!(socket.recv(&mut [0; 16]).is_err());
-    // Detached, the next one reaches the stack.
+    // Detached, packets reach the stack: a moment later, for a process that another test forks
+    // holds the link until it executes its program.
     tap.kernel.detach();
-    cable.send(88, b"for the stack");
     socket.set_nonblocking(false).unwrap();
     socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_millis(50)))
         .unwrap();
-    assert_eq!(socket.recv(&mut [0; 16]).unwrap(), b"for the stack".len());
+    let received = (0..200).find_map(|_| {
+        cable.send(88, b"for the stack");
+        socket.recv(&mut [0; 16]).ok()
+    });
+    assert_eq!(received, Some(b"for the stack".len()));
 }
 
 #[test]
