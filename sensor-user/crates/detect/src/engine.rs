@@ -198,9 +198,7 @@ impl Engine {
         let now = self.state.clock.now();
         let repeated = self.state.knowledge.learn(activity, now, &self.settings);
         let (scene, detections) = self.scene(at, repeated);
-        for detection in detections.each() {
-            detection.observe(activity, &scene, out);
-        }
+        detections.observe(activity, &scene, out);
     }
 
     /// Lets windows close that the clock has passed.

@@ -22,6 +22,7 @@ mod description;
 mod detections;
 mod engine;
 mod exclusion;
+mod kinds;
 mod knowledge;
 mod scene;
 mod settings;

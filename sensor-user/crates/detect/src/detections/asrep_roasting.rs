@@ -31,6 +31,7 @@ use super::services::Service;
 use super::{Detection, Mark, is_rc4, is_rc4_only, proves_identity, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
+use crate::kinds::Kinds;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, etypes, list};
@@ -122,6 +123,7 @@ impl Detection for AsrepRoasting {
     type Key = IpAddr;
     type Facts = Facts;
     const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::AS.and(Kinds::TGS);
 
     fn observe(
         &mut self,

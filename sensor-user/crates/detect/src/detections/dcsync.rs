@@ -32,6 +32,7 @@ use super::asker::Asker;
 use super::{Detection, Mark, evidence};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
+use crate::kinds::Kinds;
 use crate::knowledge::Standing;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
@@ -110,6 +111,7 @@ impl Detection for DcSync {
     type Key = Asker;
     type Facts = Facts;
     const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::RPC.and(Kinds::ENDPOINT);
 
     fn observe(
         &mut self,

@@ -4,7 +4,7 @@
 //! A detection's file opens with what the attack does, what is seen of it on the wire, and what
 //! looks like it without being one. It holds one [`Description`] and one small state machine that
 //! implements [`Detection`]. To add one: write its file after the model of the shortest
-//! (`dcsync.rs`), and add a line to [`Detections`], its two lists and [`CATALOGUE`].
+//! (`dcsync.rs`), and add a line to the list below.
 
 mod account_enumeration;
 mod asker;
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{Campaign, CampaignStats, Campaigns, Judgement, Story};
 use crate::description::Description;
 use crate::engine::Output;
+use crate::kinds::Kinds;
 use crate::scene::Scene;
 use crate::table::TableStats;
 
@@ -39,6 +40,8 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
 
     /// What it says about itself.
     const DESCRIPTION: &'static Description;
+    /// The kinds of activities that it looks at; it is shown no other.
+    const LISTENS: Kinds;
 
     /// Looks at one activity.
     fn observe(
@@ -71,46 +74,53 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
     fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>);
 }
 
-/// Every detection's description, by number.
-pub(crate) const CATALOGUE: &[Description] = &[
-    account_enumeration::DESCRIPTION,
-    dcsync::DESCRIPTION,
-    brute_force::DESCRIPTION,
-    kerberoasting::DESCRIPTION,
-    asrep_roasting::DESCRIPTION,
-];
+/// Makes of a list of rules what concerns them all, so that a rule is added by one line.
+macro_rules! detections {
+    ($($module:ident: $rule:ident,)*) => {
+        /// Every detection's description, in the order of the list.
+        pub(crate) const CATALOGUE: &[Description] = &[$($module::DESCRIPTION),*];
 
-/// Every detection, with its state. The fields' names are those in a snapshot.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Detections {
-    account_enumeration: Running<account_enumeration::AccountEnumeration>,
-    dcsync: Running<dcsync::DcSync>,
-    brute_force: Running<brute_force::BruteForce>,
-    kerberoasting: Running<kerberoasting::Kerberoasting>,
-    asrep_roasting: Running<asrep_roasting::AsrepRoasting>,
+        /// Every detection, with its state. The fields' names are those in a snapshot.
+        #[derive(Default, Serialize, Deserialize)]
+        #[serde(default)]
+        pub(crate) struct Detections {
+            $($module: Running<$module::$rule>,)*
+        }
+
+        impl Detections {
+            pub(crate) fn each(&mut self) -> [&mut dyn Run; CATALOGUE.len()] {
+                [$(&mut self.$module),*]
+            }
+
+            pub(crate) fn all(&self) -> [&dyn Run; CATALOGUE.len()] {
+                [$(&self.$module),*]
+            }
+
+            /// Lets the rules that listen to its kind look at an activity.
+            pub(crate) fn observe(
+                &mut self,
+                activity: &Activity,
+                scene: &Scene<'_>,
+                out: &mut Vec<Output>,
+            ) {
+                let kind = Kinds::of(&activity.kind);
+                $(
+                    if $module::$rule::LISTENS.has(kind) {
+                        self.$module.observe(activity, scene, out);
+                    }
+                )*
+            }
+        }
+    };
 }
 
-impl Detections {
-    pub(crate) fn each(&mut self) -> [&mut dyn Run; 5] {
-        [
-            &mut self.account_enumeration,
-            &mut self.dcsync,
-            &mut self.brute_force,
-            &mut self.kerberoasting,
-            &mut self.asrep_roasting,
-        ]
-    }
-
-    pub(crate) fn all(&self) -> [&dyn Run; 5] {
-        [
-            &self.account_enumeration,
-            &self.dcsync,
-            &self.brute_force,
-            &self.kerberoasting,
-            &self.asrep_roasting,
-        ]
-    }
+// By number.
+detections! {
+    account_enumeration: AccountEnumeration,
+    dcsync: DcSync,
+    brute_force: BruteForce,
+    kerberoasting: Kerberoasting,
+    asrep_roasting: AsrepRoasting,
 }
 
 /// A rule with its campaigns.
@@ -132,18 +142,19 @@ impl<D: Detection> Default for Running<D> {
 
 /// What the engine does with every detection alike.
 pub(crate) trait Run {
-    fn observe(&mut self, activity: &Activity, scene: &Scene<'_>, out: &mut Vec<Output>);
     fn tick(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>);
     fn finish(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>);
     fn stats(&self, into: &mut BTreeMap<&'static str, TableStats>) -> (u16, usize, CampaignStats);
 }
 
-impl<D: Detection> Run for Running<D> {
+impl<D: Detection> Running<D> {
     fn observe(&mut self, activity: &Activity, scene: &Scene<'_>, out: &mut Vec<Output>) {
         self.rule.observe(activity, scene, &mut self.campaigns);
         self.campaigns.settle::<D>(scene, out);
     }
+}
 
+impl<D: Detection> Run for Running<D> {
     fn tick(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>) {
         self.rule.tick(scene, &mut self.campaigns);
         self.campaigns.settle::<D>(scene, out);

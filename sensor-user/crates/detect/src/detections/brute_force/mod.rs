@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::{Detection, Mark, evidence, is_busy, proves_identity};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
+use crate::kinds::Kinds;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, list};
@@ -133,6 +134,7 @@ impl Detection for BruteForce {
     type Key = Suspect;
     type Facts = Facts;
     const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::AS;
 
     fn observe(
         &mut self,

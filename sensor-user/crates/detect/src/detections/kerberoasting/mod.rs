@@ -33,6 +33,7 @@ use super::services::Service;
 use super::{Detection, Mark, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
+use crate::kinds::Kinds;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, etypes, list};
@@ -108,6 +109,7 @@ impl Detection for Kerberoasting {
     type Key = Asker;
     type Facts = Facts;
     const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::AS.and(Kinds::TGS).and(Kinds::AP);
 
     fn observe(
         &mut self,
@@ -148,12 +150,7 @@ impl Detection for Kerberoasting {
             Kind::Ap(exchange) if exchange.error.is_none() => {
                 self.used(&exchange.ticket, scene, campaigns);
             }
-            _ => {
-                let credentials = activity.credentials.as_ref();
-                if let Some(ticket) = credentials.and_then(|it| it.ticket.as_ref()) {
-                    self.used(ticket, scene, campaigns);
-                }
-            }
+            _ => {}
         }
     }
 
