@@ -119,6 +119,53 @@ fn ntlm_names_an_account_that_an_answer_proves() {
     assert!(!refused[0].activity.actor.as_ref().unwrap().authenticated);
 }
 
+/// A connection whose `users` have shown who they are by NTLM at this level, and then a call without
+/// a trailer.
+fn without_trailer(users: &[&str], level: u8) -> Vec<Decoded> {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_004, story::DRSUAPI_PORT);
+    wire.ask(&mut tcp, &Pdu::bind(1, DRSUAPI).bytes());
+    wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+    for (context, user) in (1..).zip(users) {
+        let mut alter = Pdu::bind(1, DRSUAPI);
+        alter.ptype = 14;
+        let mut altered = Pdu::bind_ack(1);
+        altered.ptype = 15;
+        let shows = |pdu: Pdu, token: &[u8]| pdu.with(10, level, token).of_context(context).bytes();
+        wire.ask(
+            &mut tcp,
+            &shows(alter, b"NTLMSSP\0\x01\0\0\0\x07\x82\x08\xa2"),
+        );
+        wire.answer(&mut tcp, &shows(altered, b"NTLMSSP\0\x02\0\0\0"));
+        let authenticate = ntlm_authenticate("CORP", user, "KALI");
+        wire.ask(&mut tcp, &shows(Pdu::new(16, 1, vec![0; 4]), &authenticate));
+    }
+    wire.ask(&mut tcp, &Pdu::request(2, 0, &[0; 40]).bytes());
+    wire.answer(&mut tcp, &Pdu::response(2, &[0; 40]).bytes());
+    wire.close(&tcp);
+    decode(&wire.packets).0
+}
+
+fn caller(decoded: &[Decoded]) -> Option<(&Account, bool)> {
+    let is_call = |it: &&Decoded| matches!(it.activity.kind, Kind::Rpc(_));
+    let actor = decoded.iter().find(is_call)?.activity.actor.as_ref()?;
+    Some((&actor.account, actor.authenticated))
+}
+
+#[test]
+fn without_a_trailer_a_call_is_of_the_only_context_that_needs_none() {
+    let mallory = Account::new("mallory", "corp");
+    let connect = without_trailer(&["mallory"], 2);
+    assert_eq!(caller(&connect), Some((&mallory, true)));
+    // There must be a trailer in each packet: who calls is not who has shown something.
+    let packet = without_trailer(&["mallory"], 4);
+    assert_eq!(caller(&packet), None);
+    let proven = |it: &Decoded| matches!(&it.activity.actor, Some(actor) if actor.authenticated);
+    assert!(!packet.iter().any(proven));
+    // It may be of either.
+    assert_eq!(caller(&without_trailer(&["mallory", "alice"], 2)), None);
+}
+
 #[test]
 fn a_bind_refused_refuses_its_ticket() {
     let mut wire = Wire::new();

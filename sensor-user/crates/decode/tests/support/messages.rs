@@ -198,6 +198,8 @@ pub(crate) struct Pdu {
     pub(crate) body: Vec<u8>,
     /// auth_type, level, token.
     pub(crate) verifier: Option<(u8, u8, Vec<u8>)>,
+    /// `auth_context_id`
+    pub(crate) context: u8,
     pub(crate) little: bool,
 }
 
@@ -209,6 +211,7 @@ impl Pdu {
             call_id,
             body,
             verifier: None,
+            context: 1,
             little: true,
         }
     }
@@ -256,6 +259,11 @@ impl Pdu {
         self
     }
 
+    pub(crate) fn of_context(mut self, context: u8) -> Self {
+        self.context = context;
+        self
+    }
+
     pub(crate) fn flagged(mut self, flags: u8) -> Self {
         self.flags = flags;
         self
@@ -266,7 +274,11 @@ impl Pdu {
             .verifier
             .iter()
             .flat_map(|(auth_type, level, token)| {
-                [&[*auth_type, *level, 0, 0, 1, 0, 0, 0][..], token].concat()
+                [
+                    &[*auth_type, *level, 0, 0, self.context, 0, 0, 0][..],
+                    token,
+                ]
+                .concat()
             })
             .collect();
         let auth_length = self

@@ -14,7 +14,7 @@ use super::ndr::{Ndr, Syntax};
 use super::payload::{self, MAX_STUB, Payload};
 use super::pdu::{Pdu, ptype};
 use super::presentation::Presentations;
-use super::security::SecurityContexts;
+use super::security::{Caller, SecurityContexts};
 use super::stub::{self, Handles};
 use crate::flow::Side;
 use crate::protocol::security::Ending;
@@ -223,8 +223,6 @@ impl Association {
             Target::Guessed(EPM) => stub::reader(EPM, request.opnum),
             Target::Guessed(_) | Target::Unknown => None,
         };
-        let security = self.security.find(pdu.verifier.as_ref());
-        let level = pdu.verifier.map(|verifier| verifier.level);
         let order = pdu.header.order;
         let mut call = Call {
             moment: cx.moment(),
@@ -234,7 +232,7 @@ impl Association {
             target,
             opnum: request.opnum,
             object: request.object,
-            security: security.map(|index| (index, level)),
+            caller: self.security.caller(pdu),
             orders: (order, order),
             request: Payload::new(reader.is_some()),
             response: Payload::new(reader.is_some()),
@@ -288,9 +286,8 @@ impl Association {
             return Some(());
         }
         let call = self.calls.remove(index)?;
-        if let Some((index, level)) = call.security {
-            let has_trailer = level.is_some() || pdu.header.auth_length > 0;
-            self.security.prove(index, has_trailer, cx);
+        if let Caller::Context { index, .. } = call.caller {
+            self.security.prove(index, cx);
         }
         if (call.target.interface(), call.opnum) == (Some(EPM), stub::EPT_MAP)
             && let Some(answer) = call.answer()
@@ -335,15 +332,19 @@ impl Association {
     /// Emits a call that is over.
     fn end(&mut self, call: Call, end: End, moment: Moment, cx: &mut Context<'_>) {
         let client = call.client;
-        let security = call.security.and_then(|(index, level)| {
-            let (auth, credentials) = self.security.get(index)?;
-            let level = level.unwrap_or(auth.level);
-            Some((RpcAuth { level, ..auth }, credentials))
-        });
-        let (transport, auth) = (self.transport.clone(), security.map(|(auth, _)| auth));
-        let draft = call.ended(end, transport, auth, &mut self.handles);
-        let credentials = security.map(|(_, credentials)| credentials);
-        let draft = match credentials.or(self.session.as_ref()) {
+        let (auth, credentials) = match call.caller {
+            Caller::Session => (None, self.session.as_ref()),
+            Caller::Context { index, level } => {
+                let shown = self.security.get(index).map(|(auth, credentials)| {
+                    let level = level.unwrap_or(auth.level);
+                    (RpcAuth { level, ..auth }, credentials)
+                });
+                shown.unzip()
+            }
+            Caller::Unknown => (None, None),
+        };
+        let draft = call.ended(end, self.transport.clone(), auth, &mut self.handles);
+        let draft = match credentials {
             Some(credentials) => draft.by(credentials),
             None => draft,
         };

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::interfaces::Interface;
 use super::ndr::{Ndr, Syntax};
 use super::payload::Payload;
+use super::security::Caller;
 use super::stub::{Convention, Exchange, Handles, Reader};
 use crate::flow::Side;
 use crate::protocol::{Draft, Moment};
@@ -25,8 +26,7 @@ pub(super) struct Call {
     pub(super) target: Target,
     pub(super) opnum: u16,
     pub(super) object: Option<Uuid>,
-    /// Index of its security context, and the level that its own trailer names.
-    pub(super) security: Option<(usize, Option<u8>)>,
+    pub(super) caller: Caller,
     /// Byte order of the request and of the response, which each side chooses.
     pub(super) orders: (Order, Order),
     pub(super) request: Payload,

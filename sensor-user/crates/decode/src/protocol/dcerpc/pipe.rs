@@ -257,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn a_trailer_of_a_context_that_was_not_seen_names_nobody() {
+        // NTLM at the level of packets, with a context that some other bind has opened.
+        let trailer = [10, 4, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0];
+        let mut call = pdu(0, 2, &[&[0, 0, 0, 0, 0, 0, 3, 0][..], &trailer].concat());
+        call[10] = 4;
+        let mut bench = Bench::new();
+        bench.say(Side::High, &call);
+        bench.with(Pipe::close);
+        let [call] = &bench.out[..] else {
+            panic!("{:?}", bench.out);
+        };
+        assert_eq!(
+            (&call.activity.actor, &call.activity.credentials),
+            (&None, &None)
+        );
+    }
+
+    #[test]
     fn a_pipe_of_something_else_is_no_error() {
         let mut bench = Bench::new();
         bench.say(Side::High, b"some text that is longer than any header");

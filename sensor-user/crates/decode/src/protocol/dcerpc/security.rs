@@ -32,6 +32,17 @@ struct Security {
     partial: Vec<u8>,
 }
 
+/// By whom a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Whoever opened what carries it: of a named pipe, SMB's session.
+    Session,
+    /// Who showed the context with this index; with the level that the request itself names.
+    Context { index: usize, level: Option<u8> },
+    /// Somebody who cannot be told.
+    Unknown,
+}
+
 /// Bytes of a token that comes in several PDUs. The largest are Kerberos tickets of accounts in
 /// very many groups ([MS-KILE] 3.1.1.2: MaxTokenSize, 64 KiB).
 const MAX_TOKEN: usize = 64 << 10;
@@ -82,25 +93,32 @@ impl SecurityContexts {
     }
 
     /// The server has done what was asked under the context with this index, which it does only for
-    /// those it believes. Where neither question nor answer had the trailer that the level asks for,
-    /// it may have done so for anybody.
-    pub(super) fn prove(&mut self, index: usize, has_trailer: bool, cx: &mut Context<'_>) {
-        if let Some(security) = self.contexts.get_mut(index)
-            && (has_trailer || security.auth.level <= LEVEL_CONNECT)
-        {
+    /// those it believes.
+    pub(super) fn prove(&mut self, index: usize, cx: &mut Context<'_>) {
+        if let Some(security) = self.contexts.get_mut(index) {
             security.handshake.end(Ending::Accepted, cx);
         }
     }
 
-    /// Index of the context that a PDU with this trailer belongs to; without one, of the latest. It
-    /// keeps it as long as the connection lives.
-    pub(super) fn find(&self, verifier: Option<&Verifier<'_>>) -> Option<usize> {
-        match verifier {
-            Some(verifier) => self
-                .contexts
-                .iter()
-                .position(|security| security.id == verifier.context_id),
-            None => self.contexts.len().checked_sub(1),
+    /// By whom a request is made: as its trailer says. Without one it is of the connection's only
+    /// context, if that has the level that needs none; where there are several, clients must say
+    /// which ([MS-RPCE] 3.3.1.5.4).
+    pub(super) fn caller(&self, request: &Pdu<'_>) -> Caller {
+        if let Some(verifier) = &request.verifier {
+            let level = Some(verifier.level);
+            return self
+                .position(verifier.context_id)
+                .map_or(Caller::Unknown, |index| Caller::Context { index, level });
+        }
+        let needs_none = |security: &Security| security.auth.level <= LEVEL_CONNECT;
+        let is_cut = request.lacks_verifier();
+        match &self.contexts[..] {
+            [only] if is_cut || needs_none(only) => Caller::Context {
+                index: 0,
+                level: None,
+            },
+            several if is_cut || several.iter().any(needs_none) => Caller::Unknown,
+            _ => Caller::Session,
         }
     }
 
@@ -136,9 +154,13 @@ impl SecurityContexts {
         }
     }
 
+    fn position(&self, id: u32) -> Option<usize> {
+        self.contexts.iter().position(|security| security.id == id)
+    }
+
     /// The context of a client's trailer, made if need be; `None` if there is no room.
     fn open(&mut self, verifier: &Verifier<'_>, room: usize) -> Option<&mut Security> {
-        let index = match self.find(Some(verifier)) {
+        let index = match self.position(verifier.context_id) {
             Some(index) => index,
             None if self.contexts.len() < room => {
                 self.contexts.push(Security {
