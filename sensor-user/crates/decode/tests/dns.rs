@@ -263,7 +263,7 @@ fn an_update_tells_each_change() {
 }
 
 /// A key is agreed on over TCP with a Kerberos ticket; then an update is signed with it.
-fn signed_update(wire: &mut Wire, error: u16) {
+fn signed_update(wire: &mut Wire, error: u16, answered: impl Fn(Dns) -> Dns) {
     let key = "1234-ms-7.abc";
     let token = tlv(
         0x60,
@@ -286,13 +286,18 @@ fn signed_update(wire: &mut Wire, error: u16) {
         .record(2, "ws9.corp.example", (rtype::A, IN), &CLIENT)
         .record(3, key, (rtype::TSIG, 255), &tsig());
     wire.udp(ASKER, DNS, &signed.bytes());
-    wire.udp(DNS, ASKER, &update(ANSWER).bytes());
+    wire.udp(DNS, ASKER, &answered(update(ANSWER)).bytes());
+}
+
+/// The server signs its answer with the same key.
+fn by_the_same_key(answer: Dns) -> Dns {
+    answer.record(3, "1234-ms-7.abc", (rtype::TSIG, 255), &tsig())
 }
 
 #[test]
 fn a_signed_update_has_the_credentials_of_its_key() {
     let mut wire = Wire::new();
-    signed_update(&mut wire, 0);
+    signed_update(&mut wire, 0, by_the_same_key);
     let (found, stats) = found(&wire);
     let [agreed, update] = &found[..] else {
         panic!("{found:?}");
@@ -318,9 +323,25 @@ fn a_signed_update_has_the_credentials_of_its_key() {
 }
 
 #[test]
+fn only_a_signed_answer_that_accepts_proves_who_signed() {
+    let refused = |answer: Dns| by_the_same_key(answer.refused(9));
+    let by_another_key =
+        |answer: Dns| answer.record(3, "5678-ms-7.abc", (rtype::TSIG, 255), &tsig());
+    let answers: [&dyn Fn(Dns) -> Dns; 3] = [&refused, &by_another_key, &|answer| answer];
+    for answered in answers {
+        let mut wire = Wire::new();
+        signed_update(&mut wire, 0, answered);
+        let (found, _) = found(&wire);
+        let credentials = found[1].credentials.as_ref().unwrap();
+        assert_eq!(credentials.mechanism, Mechanism::Kerberos);
+        assert!(!credentials.proven, "{:?}", found[1]);
+    }
+}
+
+#[test]
 fn a_key_that_the_server_refuses_proves_nothing() {
     let mut wire = Wire::new();
-    signed_update(&mut wire, 17);
+    signed_update(&mut wire, 17, by_the_same_key);
     let (found, _) = found(&wire);
     assert_eq!(found[1].credentials, None);
 }

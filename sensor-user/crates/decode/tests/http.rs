@@ -7,7 +7,7 @@ use std::time::Duration;
 use goshawk_decode::{Decoded, Drop, Limits, Protocol};
 use goshawk_model::http::{HttpLogon, HttpScheme};
 use goshawk_model::rpc::DRSUAPI;
-use goshawk_model::{Account, Activity, Carrier, Kind, Mechanism, Outcome};
+use goshawk_model::{Account, Activity, Carrier, Confidence, Kind, Mechanism, Outcome};
 use proptest::prelude::*;
 
 use support::http::{answer, message, request, shown};
@@ -165,11 +165,82 @@ fn what_follows_a_logon_is_asked_in_its_name() {
         ("POST", "/CertSrv/certfnsh.asp")
     );
     assert_eq!(enrolled.1.scheme, None);
+    assert_eq!(logon.0.confidence, Confidence::High);
+    assert_eq!(enrolled.0.confidence, Confidence::Medium);
     for (activity, _) in [logon, enrolled] {
         let actor = activity.actor.as_ref().unwrap();
         assert_eq!(actor.account, Account::new("alice", "corp"));
         assert!(actor.authenticated);
     }
+}
+
+/// What is told of a request behind a logon by `token`, sealed or not, that has these fields.
+fn behind(scheme: &str, tokens: &[Vec<u8>], fields: &[(&str, &str)]) -> Activity {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_200, 5985);
+    for (index, token) in tokens.iter().enumerate() {
+        let token = shown(scheme, token);
+        let asked = request("POST", "/logon", &[("Authorization", &token)], 0);
+        wire.ask(&mut tcp, &asked);
+        let reply = shown(scheme, &challenge([1; 8]));
+        let goes_on = index + 1 < tokens.len();
+        wire.answer(
+            &mut tcp,
+            &if goes_on {
+                answer(401, &[("WWW-Authenticate", &reply)], 900)
+            } else {
+                answer(200, &[], 10)
+            },
+        );
+    }
+    wire.ask(&mut tcp, &request("POST", "/wsman", fields, 10));
+    wire.answer(&mut tcp, &answer(200, &[], 10));
+    let (decoded, _) = decode(&wire.packets);
+    let logons = told(&decoded);
+    let Some((activity, logon)) = logons.last() else {
+        panic!("{decoded:?}");
+    };
+    assert_eq!(&*logon.path, "/wsman");
+    (*activity).clone()
+}
+
+#[test]
+fn only_what_is_sure_speaks_for_another_request() {
+    let ntlm = [
+        negotiate("", ""),
+        Authenticate::new("CORP", "alice", "WS1").bytes(),
+    ];
+    let ticket = [ap_req(&story::service_ticket())];
+    let sealed = ("Content-Type", "multipart/encrypted;protocol=x");
+    // NTLM speaks for the connection, unless that is a proxy's.
+    let found = behind("NTLM", &ntlm, &[]);
+    assert!(found.actor.unwrap().authenticated);
+    for field in ["Via", "X-Forwarded-For", "Forwarded"] {
+        let found = behind("NTLM", &ntlm, &[(field, "1.1 proxy")]);
+        assert_eq!((found.actor, found.credentials), (None, None), "{field}");
+    }
+    // A ticket speaks for a request, and for what is sealed with its key.
+    assert_eq!(behind("Negotiate", &ticket, &[]).credentials, None);
+    let found = behind("Kerberos", &ticket, &[sealed]);
+    assert_eq!(found.credentials.unwrap().mechanism, Mechanism::Kerberos);
+    assert_eq!(found.confidence, Confidence::High);
+}
+
+#[test]
+fn a_proxy_s_connection_stays_a_proxy_s() {
+    let mut wire = Wire::new();
+    let mut tcp = wire.open(50_200, 80);
+    wire.ask(&mut tcp, &request("GET", "/", &[("Via", "1.1 proxy")], 0));
+    wire.answer(&mut tcp, &answer(200, &[], 10));
+    by_ntlm(&mut wire, &mut tcp, "GET", "/certsrv/");
+    wire.ask(&mut tcp, &request("POST", "/certsrv/", &[], 10));
+    wire.answer(&mut tcp, &answer(200, &[], 10));
+    let (decoded, _) = decode(&wire.packets);
+    let [(logon, _), (further, _)] = told(&decoded)[..] else {
+        panic!("{decoded:?}");
+    };
+    assert!(logon.actor.is_some());
+    assert_eq!((&further.actor, &further.credentials), (&None, &None));
 }
 
 #[test]

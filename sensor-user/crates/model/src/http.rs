@@ -19,7 +19,8 @@ pub struct HttpLogon {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Box<str>>,
     /// The scheme of the credentials in this request. A connection that has authenticated by NTLM
-    /// stays so, without further ones.
+    /// stays so, without further ones: the activity has the confidence `medium` then, for a proxy
+    /// may send on it what others ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<HttpScheme>,
     /// Whether the credentials are for a proxy (RFC 9110 11.7).

@@ -27,6 +27,12 @@ impl Dns {
         }
     }
 
+    /// With this `RCODE`.
+    pub(crate) fn refused(mut self, rcode: u16) -> Self {
+        self.flags |= rcode;
+        self
+    }
+
     pub(crate) fn question(mut self, asked: &str, (qtype, class): Kind) -> Self {
         self.counts[0] += 1;
         self.body.extend(name(asked));

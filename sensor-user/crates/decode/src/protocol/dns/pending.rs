@@ -28,7 +28,11 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) struct Exchange {
     fact: Box<DnsExchange>,
+    /// What the client showed when it agreed on the key that the question names.
     credentials: Option<Arc<Credentials>>,
+    /// Whether the server has accepted it and signed that with the same key. A key's name is no
+    /// secret: only the answer tells that the signature was right (RFC 8945 5.2, 5.3).
+    is_vouched: bool,
     /// Of a zone transfer, which may take several messages.
     authority: Authority,
 }
@@ -51,6 +55,7 @@ impl Exchange {
         Self {
             fact: Box::new(fact),
             credentials,
+            is_vouched: false,
             authority: Authority::default(),
         }
     }
@@ -60,6 +65,7 @@ impl Exchange {
         Self {
             fact: Box::new(fact(service, question, message)),
             credentials: None,
+            is_vouched: false,
             authority: Authority::default(),
         }
     }
@@ -81,6 +87,7 @@ impl Exchange {
         let room = self.fact.answer.as_ref().map_or(usize::MAX, |answer| {
             KEPT.saturating_sub(answer.records.len())
         });
+        self.is_vouched |= reply.rcode == 0 && reply.tsig == self.fact.tsig;
         let answer = self.fact.answer.get_or_insert_default();
         answer.rcode = reply.rcode;
         answer.authoritative = reply.header.authoritative;
@@ -118,8 +125,13 @@ impl Exchange {
             None => Outcome::Unknown,
         };
         let draft = Draft::new(Kind::Dns(self.fact), outcome);
-        match &self.credentials {
-            Some(credentials) => draft.by(credentials),
+        match self.credentials {
+            Some(mut credentials) => {
+                if credentials.proven && !(self.is_vouched && outcome == Outcome::Success) {
+                    Arc::make_mut(&mut credentials).proven = false;
+                }
+                draft.by(&credentials)
+            }
             None => draft,
         }
     }

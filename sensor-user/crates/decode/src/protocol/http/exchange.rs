@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::http::HttpLogon;
-use goshawk_model::{Carrier, Credentials, Kind, Outcome, Status, Timestamp};
+use goshawk_model::{
+    Carrier, Confidence, Credentials, Kind, Mechanism, Outcome, Status, Timestamp,
+};
 
 use super::head::{Request, Response};
 use crate::flow::Side;
@@ -13,7 +15,9 @@ use crate::protocol::{Context, Draft, Moment};
 use crate::stats::{Drop, Protocol};
 
 /// The exchanges of one connection. NTLM authenticates the connection and not a request ([MS-NTHT]
-/// 1.3.1), so what was shown once speaks for the requests that follow.
+/// 1.3.1), so what was shown once speaks for the requests that follow. A ticket speaks only for the
+/// request that shows it (RFC 4559 4), and for those sealed with its key ([MS-WSMV] 2.2.9.1). A
+/// proxy may send requests of many clients on one connection: there, nothing speaks for another.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     /// Requests without an answer, in their order, which is that of the answers (RFC 9112 9.3.2).
@@ -21,6 +25,8 @@ pub(super) struct Exchanges {
     handshake: Option<Box<Handshake>>,
     /// Some of the server's words were lost: the open requests may be answered already.
     doubtful: bool,
+    /// A proxy has said that it passes on what others ask.
+    shared: bool,
     /// What was told last: many a client asks for the same all day.
     last: Option<Box<Told>>,
 }
@@ -53,6 +59,8 @@ struct Kept {
     password: Option<Credentials>,
     /// Whether it goes on with the handshake.
     token: bool,
+    /// Whether its body is sealed.
+    sealed: bool,
 }
 
 #[derive(Debug)]
@@ -119,6 +127,7 @@ impl Exchanges {
         if headers.sealed {
             cx.stats.sealed(Protocol::Http);
         }
+        self.shared |= headers.forwarded;
         let path = path(request.target);
         let is_told = headers.authorization.is_some() || is_watched(path);
         let token = headers.authorization.and_then(|it| it.token());
@@ -137,6 +146,7 @@ impl Exchanges {
                 },
                 password: headers.authorization.and_then(|it| it.password()),
                 token: token.is_some(),
+                sealed: headers.sealed,
             })
         });
         self.open.push_back(Exchange {
@@ -276,12 +286,8 @@ impl Exchanges {
         moment: Moment,
         cx: &mut Context<'_>,
     ) {
-        let shown = self
-            .handshake
-            .as_ref()
-            .map(|handshake| handshake.credentials())
-            .filter(|credentials| kept.token || credentials.proven);
-        let credentials = kept.password.map(Arc::new).or_else(|| shown.cloned());
+        let (credentials, confidence) = self.speaks_for(&kept);
+        let credentials = kept.password.map(Arc::new).or(credentials);
         let told = Told {
             logon: kept.logon,
             credentials,
@@ -290,13 +296,34 @@ impl Exchanges {
         if again && outcome != Outcome::Failure {
             return;
         }
-        let draft = Draft::new(Kind::Http(Box::new(told.logon.clone())), outcome);
+        let draft = Draft {
+            confidence,
+            ..Draft::new(Kind::Http(Box::new(told.logon.clone())), outcome)
+        };
         let draft = match &told.credentials {
             Some(credentials) => draft.by(credentials),
             None => draft,
         };
         self.last = Some(Box::new(told));
         cx.emit(moment, client, draft);
+    }
+
+    /// What was shown in a request, or before it on the connection, and how sure it is that it
+    /// speaks for it.
+    fn speaks_for(&self, kept: &Kept) -> (Option<Arc<Credentials>>, Confidence) {
+        let Some(handshake) = &self.handshake else {
+            return (None, Confidence::High);
+        };
+        let credentials = handshake.credentials();
+        let confidence = match credentials.mechanism {
+            _ if kept.token => Confidence::High,
+            _ if self.shared || !credentials.proven => return (None, Confidence::High),
+            _ if kept.sealed => Confidence::High,
+            // A proxy may keep silent about itself.
+            Mechanism::Ntlm => Confidence::Medium,
+            _ => return (None, Confidence::High),
+        };
+        (Some(Arc::clone(credentials)), confidence)
     }
 
     fn handshake(&mut self) -> &mut Handshake {

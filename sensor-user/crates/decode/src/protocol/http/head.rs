@@ -36,6 +36,8 @@ const METHODS: &[&[u8]] = &[
     b"RPC_IN_DATA ",
     b"RPC_OUT_DATA ",
 ];
+/// Fields that proxies add (RFC 9110 7.6.3, RFC 7239, and what was in use before).
+const OF_PROXIES: &[&str] = &["via", "forwarded", "x-forwarded-for", "x-real-ip"];
 /// Begins an answer.
 const ANSWER: &[u8] = b"HTTP/1.";
 
@@ -70,6 +72,8 @@ pub(super) struct Headers<'a> {
     pub(super) authorization: Option<Authorization<'a>>,
     /// Whether that is for a proxy, or from one.
     pub(super) proxy: bool,
+    /// Whether a proxy says that it passes it on for somebody.
+    pub(super) forwarded: bool,
     pub(super) framing: Framing,
     /// Whether the body is sealed with the session's keys ([MS-WSMV] 2.2.9.1).
     pub(super) sealed: bool,
@@ -173,6 +177,7 @@ impl<'a> Headers<'a> {
             user_agent: None,
             authorization: None,
             proxy: false,
+            forwarded: false,
             framing: Framing::Unsaid,
             sealed: false,
         };
@@ -193,6 +198,8 @@ impl<'a> Headers<'a> {
             } else if is("content-type") {
                 headers.sealed = starts_with(value, b"multipart/encrypted")
                     || starts_with(value, b"multipart/x-multi-encrypted");
+            } else if OF_PROXIES.iter().any(|field| is(field)) {
+                headers.forwarded = true;
             } else if headers.authorization.is_none() && (is(origin) || is(proxy)) {
                 headers.authorization = Authorization::parse(value);
                 headers.proxy = headers.authorization.is_some() && is(proxy);
