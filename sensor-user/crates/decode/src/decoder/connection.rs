@@ -174,12 +174,16 @@ impl Connection {
             }
             _ => {}
         }
-        let (direction, session) = match side {
-            Side::Low => (&mut self.low, &mut self.session),
-            Side::High => (&mut self.high, &mut self.session),
-        };
         let limits = cx.limits;
+        let session = &mut self.session;
         let mut reading = Reading { session, cx };
+        let (direction, other) = match side {
+            Side::Low => (&mut self.low, &mut self.high),
+            Side::High => (&mut self.high, &mut self.low),
+        };
+        if let Some(number) = segment.acknowledged {
+            other.acknowledge(side.other(), number, &mut reading);
+        }
         direction.segment(side, segment, limits, &mut reading);
         if matches!(self.session, Session::Ignored) {
             self.low.release();

@@ -194,6 +194,7 @@ impl Decoder {
             sequence: tcp.sequence_number(),
             data: tcp.payload(),
             missing: packet.missing,
+            acknowledged: tcp.ack().then(|| tcp.acknowledgment_number()),
             fin: tcp.fin(),
             time: stamp.time,
             origin: stamp.origin,

@@ -4,6 +4,9 @@
 //! - A message that lies whole in one segment is read where it lies, without a copy.
 //! - A missing segment is waited for, within bounds of bytes and time. Then the stream goes on
 //!   behind the gap, at the next segment that a message starts with.
+//! - What the other side has acknowledged was delivered to it. If it was not seen by then it was
+//!   lost on the way to us alone, will not be sent again, and is not waited for: what is behind the
+//!   gap must be read before its answer is.
 //! - A connection whose beginning was not seen is picked up the same way. A segment that is too
 //!   short to tell is kept until the next one, for a length may travel in a segment of its own.
 
@@ -24,6 +27,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) data: &'a [u8],
     /// Bytes behind `data` that were on the wire and not in the capture.
     pub(crate) missing: u32,
+    /// The other direction's next byte, as the sender knows it.
+    pub(crate) acknowledged: Option<u32>,
     pub(crate) fin: bool,
     pub(crate) time: Timestamp,
     pub(crate) origin: u64,
@@ -41,6 +46,9 @@ pub(crate) struct Direction {
     first: Option<u32>,
     /// Position behind the last byte, once a FIN told it.
     end: Option<u64>,
+    /// Position up to which the other side has received everything, as it said last: not the
+    /// highest, so that a forged one does no harm for long.
+    acknowledged: u64,
     /// Whether `next` is known to be where a message starts, or inside one that is being read.
     aligned: bool,
     /// Segments in a row that were too far away.
@@ -124,6 +132,14 @@ impl Direction {
         Some((buffers.since, buffers.origin))
     }
 
+    /// The other side has received everything up to this number: gaps before it are given up.
+    pub(crate) fn acknowledge(&mut self, side: Side, number: u32, reader: &mut impl Reader) {
+        if self.is_seen() {
+            self.acknowledged = self.position(number);
+            self.give_up_acknowledged(side, reader);
+        }
+    }
+
     /// Takes a segment and hands on what is now in order.
     pub(crate) fn segment(
         &mut self,
@@ -156,6 +172,7 @@ impl Direction {
         if start > self.next {
             if self.aligned || self.waiting().is_some() {
                 self.keep(start, segment);
+                self.give_up_acknowledged(side, reader);
                 while self.cannot_wait(limits) && self.give_up(side, reader) {}
                 return;
             }
@@ -180,6 +197,13 @@ impl Direction {
         {
             self.give_up(side, reader);
             // What is behind the gap may have further gaps; they were seen no later.
+        }
+    }
+
+    fn give_up_acknowledged(&mut self, side: Side, reader: &mut impl Reader) {
+        let behind_gap = |it: &Self| it.buffers.as_ref().and_then(|it| it.waiting.first());
+        while behind_gap(self).is_some_and(|start| start <= self.acknowledged) {
+            self.give_up(side, reader);
         }
     }
 

@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 
 /// Lines of text, and what was lost of them.
@@ -45,6 +48,7 @@ fn segment(sequence: u32, data: &[u8]) -> Segment<'_> {
         sequence,
         data,
         missing: 0,
+        acknowledged: None,
         fin: false,
         time: Timestamp::ZERO,
         origin: 0,
@@ -143,4 +147,94 @@ fn a_fin_ends_it_once_everything_is_read() {
     assert!(!direction.is_finished());
     let (direction, _) = read(&[fin, segment(FIRST, b">one\n")]);
     assert!(direction.is_finished());
+}
+
+#[test]
+fn what_was_delivered_and_not_seen_is_not_waited_for() {
+    // Acknowledged before the gap shows, and after.
+    for early in [true, false] {
+        let (mut direction, mut lines) = read(&[segment(FIRST, b">one\n")]);
+        let behind = segment(FIRST.wrapping_add(10), b">three\n");
+        if early {
+            direction.acknowledge(Side::Low, behind.sequence, &mut lines);
+        }
+        direction.segment(Side::Low, &behind, &Limits::default(), &mut lines);
+        if !early {
+            // So far only a part of what is missing.
+            direction.acknowledge(Side::Low, behind.sequence.wrapping_sub(1), &mut lines);
+            assert_eq!(lines.read, b">one\n");
+            direction.acknowledge(Side::Low, behind.sequence, &mut lines);
+        }
+        assert_eq!(lines.read, b">one\n>three\n");
+        assert_eq!(lines.lost, [Loss::Gap]);
+        assert_eq!(direction.held(), 0);
+    }
+}
+
+#[test]
+fn a_forged_acknowledgement_harms_until_the_next_one() {
+    let (mut direction, mut lines) = read(&[segment(FIRST, b">one\n")]);
+    direction.acknowledge(Side::Low, FIRST.wrapping_add(1 << 30), &mut lines);
+    direction.acknowledge(Side::Low, FIRST.wrapping_add(5), &mut lines);
+    for late in [
+        segment(FIRST.wrapping_add(10), b">three\n"),
+        segment(FIRST.wrapping_add(5), b">two\n"),
+    ] {
+        direction.segment(Side::Low, &late, &Limits::default(), &mut lines);
+    }
+    assert_eq!(lines.read, b">one\n>two\n>three\n");
+}
+
+/// Lines that come in this order, each a segment; where they begin, and where the last ends.
+fn lines() -> (Vec<String>, Vec<u32>) {
+    let lines: Vec<_> = (0..12)
+        .map(|number| format!(">{}\n", "x".repeat(number)))
+        .collect();
+    let mut starts = vec![FIRST];
+    for line in &lines {
+        starts.push(
+            starts
+                .last()
+                .unwrap_or(&FIRST)
+                .wrapping_add(line.len() as u32),
+        );
+    }
+    (lines, starts)
+}
+
+proptest! {
+    #[test]
+    fn a_receiver_s_own_acknowledgements_give_nothing_up(
+        order in Just((0..12usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let (lines, starts) = lines();
+        let mut direction = Direction::default();
+        let mut read = Lines::default();
+        direction.open(FIRST.wrapping_sub(1));
+        for (came, &index) in (1..).zip(&order) {
+            let segment = segment(starts[index], lines[index].as_bytes());
+            direction.segment(Side::Low, &segment, &Limits::default(), &mut read);
+            let whole = (0..).find(|number| !order[..came].contains(number)).unwrap_or(12);
+            direction.acknowledge(Side::Low, starts[whole], &mut read);
+        }
+        prop_assert_eq!(read.read, lines.concat().into_bytes());
+        prop_assert!(read.lost.is_empty());
+    }
+
+    #[test]
+    fn what_is_seen_is_read_once_what_is_not_was_delivered(lost in vec(any::<bool>(), 12)) {
+        let (lines, starts) = lines();
+        let mut direction = Direction::default();
+        let mut read = Lines::default();
+        direction.open(FIRST.wrapping_sub(1));
+        let mut expected = String::new();
+        for (index, _) in lost.iter().enumerate().filter(|(_, lost)| !**lost) {
+            let segment = segment(starts[index], lines[index].as_bytes());
+            direction.segment(Side::Low, &segment, &Limits::default(), &mut read);
+            direction.acknowledge(Side::Low, starts[index + 1], &mut read);
+            expected.push_str(&lines[index]);
+            prop_assert_eq!(&read.read, expected.as_bytes());
+        }
+        prop_assert_eq!(direction.held(), 0);
+    }
 }
