@@ -68,6 +68,7 @@ impl Deal {
         }
         Limits {
             max_conversations: whole.max_conversations / 4,
+            max_datagram_flows: whole.max_datagram_flows / 4,
             max_strangers: whole.max_strangers / 4,
             max_buffered: whole.max_buffered / 4,
             max_datagrams: whole.max_datagrams / 4,

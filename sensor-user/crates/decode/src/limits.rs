@@ -8,8 +8,13 @@ use std::time::Duration;
 /// as unanswered, and a counter in [`Stats`](crate::Stats) says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Flows of a protocol that is decoded. About 1 kB each with what is usually pending on them.
+    /// TCP connections of a protocol that is decoded. About 1 kB each with what is usually pending
+    /// on them.
     pub max_conversations: usize,
+    /// Pairs of UDP ports between which a protocol that is decoded is spoken: a table of their own,
+    /// for anybody can ask in forged names, and a question must not push out a connection. They
+    /// live for seconds.
+    pub max_datagram_flows: usize,
     /// TCP connections whose protocol is not known yet or of no interest: a table of their own, so
     /// that a port scan or a backup cannot push out the conversations. About 250 bytes each.
     pub max_strangers: usize,
@@ -67,6 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_conversations: 65_536,
+            max_datagram_flows: 32_768,
             max_strangers: 65_536,
             max_buffered_per_direction: 1 << 20,
             max_buffered: 32 << 20,

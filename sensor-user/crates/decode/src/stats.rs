@@ -66,8 +66,10 @@ pub enum Drop {
     FragmentEvicted,
     /// A datagram whose fragments overlap: forged (RFC 5722 section 3).
     FragmentOverlap,
-    /// A flow that made room for others.
+    /// A TCP connection that made room for others.
     FlowEvicted,
+    /// A conversation over UDP that made room for others.
+    DatagramFlowEvicted,
     /// A TCP stream went on without a segment that never came.
     StreamGap,
     /// A TCP segment so far outside the stream that its receiver would not take it.
@@ -183,7 +185,7 @@ impl Protocol {
 
 impl Drop {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotIp,
         Self::BadIp,
         Self::BadTransport,
@@ -193,6 +195,7 @@ impl Drop {
         Self::FragmentEvicted,
         Self::FragmentOverlap,
         Self::FlowEvicted,
+        Self::DatagramFlowEvicted,
         Self::StreamGap,
         Self::StreamStray,
         Self::LongMessage,
@@ -215,6 +218,7 @@ impl Drop {
             Self::FragmentEvicted => "fragment-evicted",
             Self::FragmentOverlap => "fragment-overlap",
             Self::FlowEvicted => "flow-evicted",
+            Self::DatagramFlowEvicted => "datagram-flow-evicted",
             Self::StreamGap => "stream-gap",
             Self::StreamStray => "stream-stray",
             Self::LongMessage => "long-message",

@@ -11,11 +11,14 @@ use crate::flow::FlowKey;
 use crate::protocol::Context;
 use crate::stats::Drop;
 
-/// Two tables, so that a port scan or a backup among the strangers cannot push out conversations,
-/// and a clock for what waits.
+/// Tables of their own for what anybody could fill: a port scan or a backup among the strangers, or
+/// questions over UDP under forged addresses, cannot push out conversations. And a clock for what
+/// waits.
 pub(super) struct Table {
-    /// Flows that are decoded.
+    /// TCP connections that are decoded.
     conversations: LruCache<FlowKey, Connection>,
+    /// What is decoded over UDP.
+    datagrams: LruCache<FlowKey, Connection>,
     /// Connections not recognised yet, of no interest, or over.
     strangers: LruCache<FlowKey, Connection>,
     /// The deadlines of both, one at most for each.
@@ -28,6 +31,7 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             conversations: LruCache::unbounded(),
+            datagrams: LruCache::unbounded(),
             strangers: LruCache::unbounded(),
             timers: BTreeSet::new(),
             held: 0,
@@ -44,7 +48,15 @@ impl Table {
         out: &mut Vec<Decoded>,
         packet: impl FnOnce(&mut Connection, &mut Context<'_>),
     ) {
-        let known = match self.conversations.get_mut(&key) {
+        let decoded = if key.is_udp() {
+            if create {
+                self.datagrams.get_or_insert_mut(key, Connection::default);
+            }
+            self.datagrams.get_mut(&key)
+        } else {
+            self.conversations.get_mut(&key)
+        };
+        let known = match decoded {
             Some(connection) => Some((connection, true)),
             None => {
                 if create {
@@ -79,7 +91,12 @@ impl Table {
                 break;
             }
             self.timers.remove(&(due, key));
-            let (connection, was_conversation) = match self.conversations.peek_mut(&key) {
+            let decoded = if key.is_udp() {
+                &mut self.datagrams
+            } else {
+                &mut self.conversations
+            };
+            let (connection, was_conversation) = match decoded.peek_mut(&key) {
                 Some(connection) => (connection, true),
                 None => match self.strangers.peek_mut(&key) {
                     Some(connection) => (connection, false),
@@ -93,13 +110,18 @@ impl Table {
             rearm(&mut self.timers, key, connection, shared);
             if connection.is_spent() {
                 // A client of UDP takes a new port for each request.
+                self.datagrams.pop(&key);
                 self.conversations.pop(&key);
             } else if connection.is_conversation() != was_conversation {
                 self.resettle(key, was_conversation);
             }
         }
         let idle = shared.limits.idle;
-        for flows in [&mut self.conversations, &mut self.strangers] {
+        for flows in [
+            &mut self.conversations,
+            &mut self.datagrams,
+            &mut self.strangers,
+        ] {
             while flows
                 .peek_lru()
                 .is_some_and(|(_, connection)| connection.touched + idle <= now)
@@ -116,7 +138,11 @@ impl Table {
 
     /// Ends everything.
     pub(super) fn finish(&mut self, shared: &mut Shared, out: &mut Vec<Decoded>) {
-        for flows in [&mut self.conversations, &mut self.strangers] {
+        for flows in [
+            &mut self.conversations,
+            &mut self.datagrams,
+            &mut self.strangers,
+        ] {
             while let Some((key, mut connection)) = flows.pop_lru() {
                 connection.expire(key, Timestamp::MAX, shared, out);
             }
@@ -140,13 +166,15 @@ impl Table {
     fn make_room(&mut self, stamp: Stamp, shared: &mut Shared, out: &mut Vec<Decoded>) {
         let limits = &shared.limits;
         let (max_conversations, max_strangers) = (limits.max_conversations, limits.max_strangers);
-        let max_held = limits.max_buffered;
+        let (max_datagram_flows, max_held) = (limits.max_datagram_flows, limits.max_buffered);
         loop {
             let too_much = self.held > max_held;
             // Strangers go first: they hold bytes only for the chance to be recognised.
             let evicted =
                 if self.strangers.len() > max_strangers || too_much && self.strangers.len() > 1 {
                     self.strangers.pop_lru()
+                } else if self.datagrams.len() > max_datagram_flows {
+                    self.datagrams.pop_lru()
                 } else if self.conversations.len() > max_conversations || too_much {
                     self.conversations.pop_lru()
                 } else {
@@ -155,7 +183,9 @@ impl Table {
             let Some((key, mut connection)) = evicted else {
                 return;
             };
-            if connection.is_conversation() || connection.held() > 0 {
+            if key.is_udp() {
+                shared.stats.drop(Drop::DatagramFlowEvicted);
+            } else if connection.is_conversation() || connection.held() > 0 {
                 shared.stats.drop(Drop::FlowEvicted);
             }
             self.held = self.held.saturating_sub(connection.held());
@@ -202,12 +232,16 @@ mod tests {
     use crate::flow::Side;
     use crate::flow::stream::Segment;
     use crate::limits::Limits;
+    use crate::protocol;
 
     const START: Timestamp = Timestamp::from_parts(1_772_359_200, 0);
     /// A request of opnum 3, which makes a flow a conversation with something pending.
     const REQUEST: [u8; 24] = [
         5, 0, 0, 3, 0x10, 0, 0, 0, 24, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0,
     ];
+
+    /// A question of DNS for the address of `a`.
+    const QUESTION: [u8; 19] = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1];
 
     struct Bench {
         table: Table,
@@ -237,6 +271,7 @@ mod tests {
                 sequence,
                 data,
                 missing: 0,
+                acknowledged: None,
                 fin: false,
                 time: stamp.time,
                 origin: stamp.origin,
@@ -253,14 +288,34 @@ mod tests {
                 });
         }
 
+        /// A question over UDP from the client with this port.
+        fn datagram(&mut self, port: u16) {
+            self.now = self.now + Duration::from_millis(1);
+            let stamp = Stamp {
+                time: self.now,
+                origin: 1,
+            };
+            let key = between(Transport::Udp, port, 53);
+            let protocol = protocol::datagram(&QUESTION, &key, &self.shared.limits).unwrap();
+            let (shared, out) = (&mut self.shared, &mut self.out);
+            self.table.with(key, true, stamp, shared, out, |flow, cx| {
+                flow.datagram(protocol, Side::High, &QUESTION, cx);
+            });
+        }
+
         fn evicted(&self) -> u64 {
             self.shared.stats.dropped(Drop::FlowEvicted)
         }
     }
 
+    /// The flow over TCP of the client with this port.
     fn key(port: u16) -> FlowKey {
+        between(Transport::Tcp, port, 1025)
+    }
+
+    fn between(transport: Transport, port: u16, service: u16) -> FlowKey {
         let (client, server) = (IpAddr::from([10, 0, 0, 9]), IpAddr::from([10, 0, 0, 1]));
-        FlowKey::new(Transport::Tcp, (client, port), (server, 1025)).0
+        FlowKey::new(transport, (client, port), (server, service)).0
     }
 
     #[test]
@@ -295,6 +350,30 @@ mod tests {
         }
         assert_eq!(bench.table.conversations.len(), 1);
         assert_eq!(bench.evicted(), 0);
+    }
+
+    #[test]
+    fn a_flood_of_questions_over_udp_pushes_out_no_connection_and_tells_each() {
+        let mut bench = Bench::new(Limits {
+            max_conversations: 8,
+            max_datagram_flows: 8,
+            ..Limits::default()
+        });
+        bench.segment(1, 1, false, &REQUEST);
+        for port in 0..100 {
+            bench.datagram(port);
+            assert!(bench.table.datagrams.len() <= 8);
+            assert!(bench.table.timers.len() <= 9);
+        }
+        assert_eq!(bench.table.conversations.len(), 1);
+        assert_eq!(bench.evicted(), 0);
+        let stats = &bench.shared.stats;
+        assert_eq!(stats.dropped(Drop::DatagramFlowEvicted), 92);
+        assert_eq!(bench.out.len(), 92);
+        let (shared, out) = (&mut bench.shared, &mut bench.out);
+        bench.table.expire(Timestamp::MAX, shared, out);
+        assert!(bench.table.datagrams.is_empty());
+        assert_eq!(bench.out.len(), 101);
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl FlowKey {
         (key, side)
     }
 
-    pub(crate) fn transport(&self) -> Transport {
-        self.transport
+    pub(crate) fn is_udp(&self) -> bool {
+        self.transport == Transport::Udp
     }
 
     /// Whether one of the two ports is `port`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use goshawk_model::{
     Activity, Actor, Confidence, Credentials, Digest, Flow, Host, Kind, Outcome, Timestamp,
-    Transport,
 };
 
 use super::dcerpc::Endpoints;
@@ -177,7 +176,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn is_udp(&self) -> bool {
-        self.flow.transport() == Transport::Udp
+        self.flow.is_udp()
     }
 }
 
