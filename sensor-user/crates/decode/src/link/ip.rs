@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice};
+use etherparse::{
+    IpAuthHeaderSlice, IpNumber, Ipv6ExtensionsSlice, Ipv6FragmentHeaderSlice,
+    Ipv6RawExtHeaderSlice, LaxIpSlice,
+};
 
 /// An IP packet's addresses and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +49,7 @@ pub(super) fn parse(bytes: &[u8], cut: u32) -> Option<IpPacket<'_>> {
             (fragment, usize::from(header.total_len()))
         }
         LaxIpSlice::Ipv6(ip) => {
-            let fragment = ip.extensions().clone().into_iter().find_map(|extension| {
-                let Ipv6ExtensionSlice::Fragment(header) = extension else {
-                    return None;
-                };
-                header.is_fragmenting_payload().then(|| Fragment {
-                    identification: header.identification(),
-                    offset: u32::from(header.fragment_offset().byte_offset()),
-                    more: header.more_fragments(),
-                })
-            });
+            let fragment = ipv6_fragment(ip.extensions());
             let length = usize::from(ip.header().payload_length());
             (fragment, if length == 0 { 0 } else { 40 + length })
         }
@@ -80,9 +74,47 @@ pub(super) fn parse(bytes: &[u8], cut: u32) -> Option<IpPacket<'_>> {
     })
 }
 
+/// What the fragment header among the extension headers says, if it divides anything.
+///
+/// The iterator of etherparse is not for slices from the lax parser: it believes that a header
+/// which the one before it announces is there, and reads beyond the packet where it is not.
+fn ipv6_fragment(extensions: &Ipv6ExtensionsSlice<'_>) -> Option<Fragment> {
+    let mut next = extensions.first_header()?;
+    let mut rest = extensions.slice();
+    loop {
+        let length = match next {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => {
+                let header = Ipv6FragmentHeaderSlice::from_slice(rest).ok()?;
+                if header.is_fragmenting_payload() {
+                    return Some(Fragment {
+                        identification: header.identification(),
+                        offset: u32::from(header.fragment_offset().byte_offset()),
+                        more: header.more_fragments(),
+                    });
+                }
+                next = header.next_header();
+                header.slice().len()
+            }
+            IpNumber::AUTHENTICATION_HEADER => {
+                let header = IpAuthHeaderSlice::from_slice(rest).ok()?;
+                next = header.next_header();
+                header.slice().len()
+            }
+            _ if Ipv6RawExtHeaderSlice::header_type_supported(next) => {
+                let header = Ipv6RawExtHeaderSlice::from_slice(rest).ok()?;
+                next = header.next_header();
+                header.slice().len()
+            }
+            _ => return None,
+        };
+        rest = rest.get(length..)?;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use etherparse::PacketBuilder;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -125,5 +157,65 @@ mod tests {
             more: true,
         };
         assert_eq!(fragment, Some(expected));
+    }
+
+    /// An IPv6 packet whose first header is `next`, with `rest` behind the fixed header.
+    fn ipv6(next: IpNumber, rest: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x60;
+        packet[4..6].copy_from_slice(&u16::try_from(rest.len()).unwrap().to_be_bytes());
+        packet[6] = next.0;
+        packet.extend(rest);
+        packet
+    }
+
+    #[test]
+    fn a_fragment_header_is_found_behind_others() {
+        // Destination options of 8 bytes, then a fragment header: 0x1234, at 16, more to come.
+        let headers = [
+            44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 0x11, 0, 0, 0x12, 0x34, 1, 2,
+        ];
+        let packet = ipv6(IpNumber::IPV6_DESTINATION_OPTIONS, &headers);
+        let ip = parse(&packet, 0).unwrap();
+        let expected = Fragment {
+            identification: 0x1234,
+            offset: 16,
+            more: true,
+        };
+        assert_eq!(ip.fragment, Some(expected));
+        assert_eq!((ip.protocol, ip.payload), (IpNumber::UDP, &[1, 2][..]));
+    }
+
+    #[test]
+    fn an_announced_header_that_is_not_there_ends_the_packet() {
+        // Each says that another extension header follows; the packet ends, or the next one may
+        // only stand first (hop-by-hop options), or says that it is longer than the packet.
+        for rest in [
+            &[60, 0, 1, 4, 0, 0, 0, 0][..],
+            &[0; 16],
+            &[60, 255, 0, 0, 0, 0, 0, 0],
+        ] {
+            let packet = ipv6(IpNumber::IPV6_HEADER_HOP_BY_HOP, rest);
+            assert_eq!(parse(&packet, 0).and_then(|ip| ip.fragment), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_extension_headers_are_survived(
+            first in prop::sample::select(&[0_u8, 43, 44, 51, 60][..]),
+            headers in prop::collection::vec(
+                (prop::sample::select(&[0_u8, 17, 43, 44, 51, 60][..]), 0_u8..3, any::<[u8; 6]>()),
+                0..6,
+            ),
+            end in 0..48_usize,
+        ) {
+            let mut rest: Vec<u8> = headers
+                .into_iter()
+                .flat_map(|(next, length, rest)| [&[next, length][..], &rest].concat())
+                .collect();
+            rest.truncate(end);
+            parse(&ipv6(IpNumber(first), &rest), 0);
+        }
     }
 }
