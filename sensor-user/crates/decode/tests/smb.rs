@@ -326,6 +326,52 @@ fn a_file_open_for_long_is_told_as_it_stands_and_once_more_if_it_goes_on() {
     }
 }
 
+/// What is still to be told when nothing more is seen: at the end, or after an hour of silence.
+fn forgotten(wire: &mut Wire) -> [Vec<Decoded>; 2] {
+    let (at_the_end, _) = decode(&wire.packets);
+    wire.wait(Duration::from_secs(2 * 3600));
+    wire.open(50_999, 445);
+    let (after_silence, _) = decode(&wire.packets);
+    [at_the_end, after_silence]
+}
+
+#[test]
+fn what_the_server_was_slow_to_answer_is_told_in_the_end() {
+    let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
+    wire.ask(&mut tcp, &Smb2::create(4, "slow", 1, 0).frame());
+    let parked = Smb2::refusal(5, 4, PENDING).asynchronous();
+    wire.answer(&mut tcp, &parked.frame());
+    wire.wait(Duration::from_secs(100));
+    wire.ask(&mut tcp, &Smb2::create(5, "next", 1, 0).frame());
+    wire.answer(&mut tcp, &Smb2::refusal(5, 5, 0xc000_0022).frame());
+    let last = wire.time;
+    for decoded in forgotten(&mut wire) {
+        let found = files(&decoded);
+        let [(_, Outcome::Failure), (slow, Outcome::Unknown)] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(slow.path.as_deref(), Some("slow"));
+        assert!(decoded.last().unwrap().activity.time >= last);
+    }
+}
+
+#[test]
+fn what_was_done_after_a_file_was_told_is_told_in_the_end() {
+    let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
+    wire.ask(&mut tcp, &Smb2::create(4, "log", 1, 0).frame());
+    wire.answer(&mut tcp, &Smb2::created(4, 1, 0, FILE).frame());
+    wire.wait(Duration::from_secs(90));
+    wire.ask(&mut tcp, &Smb2::write(5, FILE, &[2; 10]).frame());
+    wire.answer(&mut tcp, &Smb2::written(5, 10).frame());
+    for decoded in forgotten(&mut wire) {
+        let written: Vec<_> = files(&decoded)
+            .iter()
+            .map(|(file, _)| (file.again, file.written))
+            .collect();
+        assert_eq!(written, [(false, 0), (true, 10)]);
+    }
+}
+
 /// The one call of `opnum` 3, and the pipe whose opening was told.
 fn assert_called(decoded: &[Decoded], pipe: &str) {
     let calls = calls(decoded);
@@ -427,24 +473,33 @@ fn behind_a_lost_segment_the_next_message_is_found() {
 
 #[test]
 fn sealed_messages_are_counted_for_their_session() {
-    let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
     let mut sealed = b"\xfdSMB".to_vec();
     sealed.extend([0; 40]);
     sealed.extend(SESSION.to_le_bytes());
     sealed.extend([7; 100]);
-    for _ in 0..3 {
-        wire.ask(&mut tcp, &frame(&sealed));
-        wire.answer(&mut tcp, &frame(&[&sealed[..], &[7; 5000]].concat()));
+    for ends in [true, false] {
+        let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
+        for _ in 0..3 {
+            wire.ask(&mut tcp, &frame(&sealed));
+            wire.answer(&mut tcp, &frame(&[&sealed[..], &[7; 5000]].concat()));
+        }
+        if ends {
+            wire.close(&tcp);
+        }
+        let (decoded, stats) = decode(&wire.packets);
+        let is_sealed = |it: &&SmbOperation| matches!(it, SmbOperation::Sealed(_));
+        let all = operations(&decoded);
+        let told: Vec<_> = all.into_iter().filter(is_sealed).collect();
+        // Once, for nothing comes behind it.
+        let [SmbOperation::Sealed(told)] = told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!(told.open, !ends);
+        assert_eq!((told.requests, told.request_bytes), (3, 300));
+        assert_eq!((told.responses, told.response_bytes), (3, 3 * 5100));
+        assert!(decoded.last().unwrap().activity.actor.is_some());
+        assert_eq!(stats.protocol(Protocol::Smb2).sealed, 6);
     }
-    wire.close(&tcp);
-    let (decoded, stats) = decode(&wire.packets);
-    let Some(SmbOperation::Sealed(told)) = operations(&decoded).pop() else {
-        panic!("{decoded:?}");
-    };
-    assert_eq!((told.requests, told.request_bytes), (3, 300));
-    assert_eq!((told.responses, told.response_bytes), (3, 3 * 5100));
-    assert!(decoded.last().unwrap().activity.actor.is_some());
-    assert_eq!(stats.protocol(Protocol::Smb2).sealed, 6);
 }
 
 #[test]

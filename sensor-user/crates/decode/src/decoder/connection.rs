@@ -37,11 +37,16 @@ pub(super) struct Connection {
     /// A SYN that would open the connection anew, and who sent it. It counts once it is answered
     /// or followed: anybody could have forged it to make us forget what we know.
     reopening: Option<(Side, u32)>,
-    /// When its last packet came.
+    /// When its last packet came, and which it was.
     pub(super) touched: Timestamp,
+    origin: u64,
     /// The deadline that the table wakes it up for.
     pub(super) timer: Option<Timestamp>,
 }
+
+/// The first number of what is told without a packet of its own, behind all that the flow's last
+/// packet tells: its place must not depend on what else the decoder looks after.
+const LATER: u32 = 1 << 20;
 
 /// The flags of a TCP segment that matter beside FIN.
 #[derive(Clone, Copy)]
@@ -89,6 +94,12 @@ impl Shared {
 }
 
 impl Connection {
+    /// A packet comes.
+    pub(super) fn touch(&mut self, stamp: Stamp) {
+        self.touched = self.touched.max(stamp.time);
+        self.origin = stamp.origin;
+    }
+
     /// Whether messages of this flow are decoded.
     pub(super) fn is_conversation(&self) -> bool {
         self.session.is_conversation()
@@ -194,21 +205,25 @@ impl Connection {
         }
     }
 
-    /// Ends what has waited until `now`, each at its own deadline and in their order.
+    /// Ends what has waited until `now`, each at its own deadline and in their order; returns the
+    /// last of these.
     pub(super) fn expire(
         &mut self,
         key: FlowKey,
         now: Timestamp,
         shared: &mut Shared,
         out: &mut Vec<Decoded>,
-    ) {
+    ) -> Option<Timestamp> {
+        let before = std::mem::replace(&mut shared.sub, LATER);
+        let mut last = None;
         while let Some(due) = self.deadline(&shared.limits).filter(|&due| due <= now) {
             let late = [Side::Low, Side::High]
                 .into_iter()
                 .find(|&side| self.gap_deadline(side, &shared.limits) == Some(due));
             let origin = late
                 .and_then(|side| self.direction(side).waiting())
-                .map_or(0, |(_, origin)| origin);
+                .map_or(self.origin, |(_, origin)| origin);
+            last = Some(due);
             let mut cx = shared.context(key, Stamp { time: due, origin }, out);
             cx.opener = self.opener;
             let Some(side) = late else {
@@ -226,9 +241,33 @@ impl Connection {
             };
             direction.expire(side, due, limits, &mut reading);
         }
+        shared.sub = before;
+        last
     }
 
-    /// Ends everything now: the connection is over, or forgotten.
+    /// Ends everything, for it is forgotten at `now`: what waits has waited in vain, and what has
+    /// no deadline ends behind the last that has.
+    pub(super) fn forget(
+        &mut self,
+        key: FlowKey,
+        now: Timestamp,
+        shared: &mut Shared,
+        out: &mut Vec<Decoded>,
+    ) {
+        let last = self.expire(key, Timestamp::MAX, shared, out);
+        let stamp = Stamp {
+            time: last.map_or(now, |last| last.max(now)),
+            origin: self.origin,
+        };
+        // Behind what had its deadline then.
+        let before = std::mem::replace(&mut shared.sub, 2 * LATER);
+        let mut cx = shared.context(key, stamp, out);
+        cx.opener = self.opener;
+        self.close(&mut cx);
+        shared.sub = before;
+    }
+
+    /// Ends everything now: the connection is over, or makes room.
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
         self.session.close(cx);
         self.low.release();
@@ -263,6 +302,7 @@ impl Connection {
         let reopening = self.reopening;
         *self = Self {
             touched: self.touched,
+            origin: self.origin,
             timer: self.timer,
             ..Self::default()
         };

@@ -21,10 +21,12 @@ pub(super) struct Table {
     datagrams: LruCache<FlowKey, Connection>,
     /// Connections not recognised yet, of no interest, or over.
     strangers: LruCache<FlowKey, Connection>,
-    /// The deadlines of both, one at most for each.
+    /// The deadlines of all, one at most for each.
     timers: BTreeSet<(Timestamp, FlowKey)>,
-    /// Bytes held by both.
+    /// Bytes held by all.
     held: usize,
+    /// How far time has passed.
+    now: Timestamp,
 }
 
 impl Table {
@@ -35,6 +37,7 @@ impl Table {
             strangers: LruCache::unbounded(),
             timers: BTreeSet::new(),
             held: 0,
+            now: Timestamp::ZERO,
         }
     }
 
@@ -74,7 +77,7 @@ impl Table {
         if connection.timer.is_some_and(|due| due <= stamp.time) {
             connection.expire(key, stamp.time, shared, out);
         }
-        connection.touched = connection.touched.max(stamp.time);
+        connection.touch(stamp);
         packet(connection, &mut shared.context(key, stamp, out));
         self.held = (self.held + connection.held()).saturating_sub(held);
         rearm(&mut self.timers, key, connection, shared);
@@ -86,6 +89,7 @@ impl Table {
 
     /// Ends what has waited until `now`, and forgets flows that have been silent for too long.
     pub(super) fn expire(&mut self, now: Timestamp, shared: &mut Shared, out: &mut Vec<Decoded>) {
+        self.now = now;
         while let Some(&(due, key)) = self.timers.first() {
             if due > now {
                 break;
@@ -131,7 +135,7 @@ impl Table {
                 };
                 self.held = self.held.saturating_sub(connection.held());
                 disarm(&mut self.timers, key, &connection);
-                connection.expire(key, Timestamp::MAX, shared, out);
+                connection.forget(key, connection.touched + idle, shared, out);
             }
         }
     }
@@ -144,7 +148,7 @@ impl Table {
             &mut self.strangers,
         ] {
             while let Some((key, mut connection)) = flows.pop_lru() {
-                connection.expire(key, Timestamp::MAX, shared, out);
+                connection.forget(key, connection.touched.max(self.now), shared, out);
             }
         }
         self.timers.clear();

@@ -40,6 +40,8 @@ struct Traffic {
     sealed: Sealed,
     /// When it will have gone on for so long that it is told.
     slow: Option<Timestamp>,
+    /// Whether something is not told yet.
+    news: bool,
 }
 
 /// The sessions of one connection.
@@ -137,7 +139,9 @@ impl Sessions {
                 ..Sealed::default()
             },
             slow: Some(cx.time + cx.limits.open_wait),
+            news: true,
         });
+        traffic.news = true;
         let sealed = &mut traffic.sealed;
         let (messages, bytes) = if from == client {
             (&mut sealed.requests, &mut sealed.request_bytes)
@@ -197,6 +201,7 @@ impl Session {
             };
             traffic.tell(true, moment, credentials.as_ref(), cx);
             traffic.sealed.again = true;
+            traffic.news = false;
         }
     }
 
@@ -205,7 +210,7 @@ impl Session {
         if let Some(setup) = self.setup.take() {
             setup.unanswered(moment, cx);
         }
-        if let Some(traffic) = &self.sealed {
+        if let Some(traffic) = self.sealed.as_ref().filter(|it| it.news) {
             let moment = cx.moment();
             traffic.tell(false, moment, self.credentials.as_ref(), cx);
         }
