@@ -1,5 +1,7 @@
 //! What the bytes of a flow mean: one folder for each protocol.
 
+#[cfg(test)]
+mod bench;
 mod context;
 mod conversation;
 pub(crate) mod dcerpc;
@@ -15,9 +17,13 @@ mod smb;
 mod smb1;
 mod smb2;
 mod sntp;
+mod waiting;
 
 pub(crate) use crate::flow::stream::Verdict;
+#[cfg(test)]
+pub(crate) use bench::Bench;
 pub(crate) use context::{Context, Draft, Moment};
 pub(crate) use conversation::Conversation;
 pub(crate) use recognise::{DatagramProtocol, datagram};
 pub(crate) use session::{Reading, Session};
+pub(crate) use waiting::{Digests, Entry, Question, Waiting};

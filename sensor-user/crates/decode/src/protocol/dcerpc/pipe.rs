@@ -152,24 +152,19 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use goshawk_model::rpc::{DRSUAPI, RpcCall};
-    use goshawk_model::{Kind, Mechanism, Outcome, Transport};
+    use goshawk_model::{Kind, Mechanism, Outcome};
     use proptest::prelude::*;
 
-    use super::super::Endpoints;
     use super::super::payload::MAX_STUB;
     use super::*;
     use crate::decoder::Decoded;
-    use crate::flow::FlowKey;
-    use crate::inventory::Inventory;
-    use crate::limits::Limits;
-    use crate::protocol::dns::Keys;
+    use crate::protocol;
     use crate::stats::Stats;
 
     /// A pipe, and all that surrounds it.
     struct Bench {
         pipe: Pipe,
-        stats: Stats,
-        out: Vec<Decoded>,
+        around: protocol::Bench,
     }
 
     impl Bench {
@@ -177,29 +172,12 @@ mod tests {
             let credentials = Arc::new(Credentials::new(Mechanism::Ntlm));
             Self {
                 pipe: Pipe::new("\\PIPE\\LSARPC", credentials),
-                stats: Stats::default(),
-                out: Vec::new(),
+                around: protocol::Bench::new(),
             }
         }
 
         fn with(&mut self, act: impl FnOnce(&mut Pipe, &mut Context<'_>)) {
-            let (address, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 9].into());
-            let (flow, _) = FlowKey::new(Transport::Tcp, (address, 445), (other, 50_000));
-            let mut cx = Context {
-                sensor: &Arc::from("test"),
-                limits: &Limits::default(),
-                stats: &mut self.stats,
-                endpoints: &mut Endpoints::new(),
-                keys: &mut Keys::new(),
-                inventory: &mut Inventory::new(),
-                out: &mut self.out,
-                flow,
-                opener: None,
-                time: Timestamp::from_parts(1, 0),
-                origin: 0,
-                sub: &mut 0,
-            };
-            act(&mut self.pipe, &mut cx);
+            act(&mut self.pipe, &mut self.around.context());
         }
 
         fn say(&mut self, from: Side, bytes: &[u8]) {
@@ -207,10 +185,14 @@ mod tests {
         }
 
         fn calls(&self) -> Vec<(&RpcCall, Outcome)> {
-            let calls = self.out.iter().filter_map(|it| match &it.activity.kind {
-                Kind::Rpc(call) => Some((call, it.activity.outcome)),
-                _ => None,
-            });
+            let calls = self
+                .around
+                .out
+                .iter()
+                .filter_map(|it| match &it.activity.kind {
+                    Kind::Rpc(call) => Some((call, it.activity.outcome)),
+                    _ => None,
+                });
             calls.collect()
         }
     }
@@ -251,7 +233,7 @@ mod tests {
         assert_eq!(changes.transport, RpcTransport::Pipe("lsarpc".into()));
         assert_eq!((changes.interface, changes.opnum), (Some(DRSUAPI), 3));
         let is_call = |it: &&Decoded| matches!(it.activity.kind, Kind::Rpc(_));
-        let call = &bench.out.iter().find(is_call).unwrap().activity;
+        let call = &bench.around.out.iter().find(is_call).unwrap().activity;
         let credentials = call.credentials.as_ref().unwrap();
         assert_eq!(credentials.mechanism, Mechanism::Ntlm);
     }
@@ -265,8 +247,8 @@ mod tests {
         let mut bench = Bench::new();
         bench.say(Side::High, &call);
         bench.with(Pipe::close);
-        let [call] = &bench.out[..] else {
-            panic!("{:?}", bench.out);
+        let [call] = &bench.around.out[..] else {
+            panic!("{:?}", bench.around.out);
         };
         assert_eq!(
             (&call.activity.actor, &call.activity.credentials),
@@ -279,7 +261,7 @@ mod tests {
         let mut bench = Bench::new();
         bench.say(Side::High, b"some text that is longer than any header");
         bench.say(Side::Low, &[5, 0]);
-        assert_eq!(bench.stats, Stats::default());
+        assert_eq!(bench.around.stats, Stats::default());
         assert_eq!(bench.pipe.held(), 0);
     }
 
@@ -295,7 +277,7 @@ mod tests {
         bench.with(Pipe::close);
         let opnums: Vec<_> = bench.calls().iter().map(|(call, _)| call.opnum).collect();
         assert_eq!(opnums, [3, 2]);
-        assert_eq!(bench.stats.protocol(Protocol::Dcerpc).errors, 0);
+        assert_eq!(bench.around.stats.protocol(Protocol::Dcerpc).errors, 0);
     }
 
     #[test]
@@ -332,7 +314,7 @@ mod tests {
                 rest.chunks(size).for_each(|piece| pieces.say(from, piece));
             }
             prop_assert_eq!(whole.calls(), pieces.calls());
-            prop_assert_eq!(whole.stats, pieces.stats);
+            prop_assert_eq!(whole.around.stats, pieces.around.stats);
             prop_assert_eq!(pieces.pipe.held(), 0);
         }
 

@@ -1,6 +1,5 @@
 //! The exchanges on one flow: each question with its answer.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +8,18 @@ use goshawk_model::dns::{DnsService, rtype};
 use goshawk_model::{Carrier, Credentials, Digest, Timestamp};
 
 use super::message::{self, Message, Tkey};
-use super::pending::{Exchange, Pending};
+use super::pending::Exchange;
 use super::{read_messages, service, starts_message};
 use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::security::{Ending, Handshake};
-use crate::protocol::{self, Context, Moment};
+use crate::protocol::{self, Context, Digests, Waiting};
 use crate::stats::{Drop, Protocol};
 
 /// Questions that wait for their answers, and the key that is being agreed on.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    pending: VecDeque<Pending>,
+    pending: Waiting<Digests, Exchange>,
     /// The key's name, and the authentication that makes it (RFC 3645).
     agreeing: Option<Box<(Box<str>, Handshake)>>,
 }
@@ -54,35 +53,21 @@ impl protocol::Conversation for Conversation {
     fn deadline(&self) -> Option<Timestamp> {
         let agreeing = self.agreeing.as_deref();
         let agreed = agreeing.and_then(|(_, handshake)| handshake.deadline());
-        let pending = self.pending.iter().map(|pending| pending.deadline);
-        pending.chain(agreed).min()
+        self.pending.deadline().into_iter().chain(agreed).min()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
         if let Some((_, handshake)) = self.agreeing.as_deref_mut() {
             handshake.expire(now, cx);
         }
-        // Each at its own deadline, which those answered have sooner than others.
-        while let Some(index) = self.earliest().filter(|&(due, _)| due <= now) {
-            let (due, index) = index;
-            if let Some(pending) = self.pending.remove(index) {
-                let moment = Moment {
-                    time: due,
-                    ..pending.moment
-                };
-                unanswered(pending, moment, cx);
-            }
-        }
+        self.pending.expire(now, cx);
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
         if let Some((_, handshake)) = self.agreeing.as_deref_mut() {
             handshake.close(cx);
         }
-        while let Some(pending) = self.pending.pop_front() {
-            let moment = cx.moment();
-            unanswered(pending, moment, cx);
-        }
+        self.pending.close(cx);
     }
 }
 
@@ -119,43 +104,32 @@ impl Conversation {
             digest,
             service,
         } = received;
-        // A client that hears nothing asks again in the same bytes, and a mirror port may show
-        // every packet twice. TCP has taken repetitions out already.
-        let repeated =
-            |pending: &Pending| pending.asked == Some(digest) && pending.client == client;
-        if cx.is_udp() && self.pending.iter().any(repeated) {
+        // TCP has taken repetitions out already.
+        if cx.is_udp() && self.pending.any(client, |it| it.key.asked == Some(digest)) {
             return;
         }
         let credentials = self.signer(client, &message, cx);
         self.agree(client, &message, cx);
         let questions = std::mem::take(&mut message.questions);
-        let mut asked = |question, cx: &mut Context<'_>| {
-            let (credentials, moment) = (credentials.clone(), cx.moment());
-            let exchange = Exchange::asked(service, question, &mut message, bytes, credentials);
-            (moment, exchange)
+        let mut asked = |question| {
+            let credentials = credentials.clone();
+            Exchange::asked(service, question, &mut message, bytes, credentials)
+        };
+        let key = Digests {
+            asked: Some(digest),
+            answered: None,
         };
         // Who answers a multicast question does so from another address: on another flow.
         if cx.flow.end(client.other()).ip().is_multicast() {
             for question in questions {
-                let (moment, exchange) = asked(question, cx);
-                cx.emit(moment, client, exchange.ended());
+                let moment = cx.moment();
+                cx.emit(moment, client, asked(question).ended());
             }
-            self.remember(client, Some(digest), None, cx);
+            self.remember(client, key, cx);
             return;
         }
         for question in questions {
-            let (moment, exchange) = asked(question, cx);
-            self.keep(
-                Pending {
-                    moment,
-                    deadline: cx.time + cx.limits.answer_wait,
-                    client,
-                    asked: Some(digest),
-                    answered: None,
-                    exchange: Some(exchange),
-                },
-                cx,
-            );
+            self.pending.ask(client, key, asked(question), cx);
         }
     }
 
@@ -166,35 +140,35 @@ impl Conversation {
             digest,
             service,
         } = received;
-        let repeated =
-            |pending: &Pending| pending.answered == Some(digest) && pending.client == client;
-        if cx.is_udp() && self.pending.iter().any(repeated) {
+        if cx.is_udp()
+            && self
+                .pending
+                .any(client, |it| it.key.answered == Some(digest))
+        {
             return;
         }
         self.agreed(client, &message, cx);
-        let answers = |pending: &Pending| {
-            let exchange = pending.exchange.as_ref();
-            pending.client == client && exchange.is_some_and(|exchange| exchange.fits(&message))
-        };
-        let Some(index) = self.pending.iter().position(answers) else {
+        let fits = |_: &_, exchange: &Exchange| exchange.fits(&message);
+        let index = self.pending.open(client, fits).next();
+        let Some((index, asked)) =
+            index.and_then(|index| Some((index, self.pending.get_mut(index)?)))
+        else {
             self.unasked(client, digest, service, message, bytes, cx);
             return;
         };
-        let Some(pending) = self.pending.get_mut(index) else {
-            return;
-        };
-        let is_over = pending
-            .exchange
+        let is_over = asked
+            .asked
             .as_mut()
             .is_some_and(|exchange| exchange.answer(&mut message, bytes));
         if !is_over {
-            pending.deadline = cx.time + cx.limits.answer_wait;
+            self.pending.wait(index, cx.limits.answer_wait, cx);
             return;
         }
-        pending.answered = Some(digest);
-        pending.deadline = cx.time + LINGER;
-        let exchange = pending.exchange.take();
-        if !cx.is_udp() {
+        asked.key.answered = Some(digest);
+        let exchange = asked.asked.take();
+        if cx.is_udp() {
+            self.pending.wait(index, LINGER, cx);
+        } else {
             self.pending.remove(index);
         }
         if let Some(exchange) = exchange {
@@ -222,29 +196,18 @@ impl Conversation {
         let mut exchange = Exchange::unasked(service, question, &message);
         exchange.answer(&mut message, bytes);
         cx.emit(moment, client, exchange.ended());
-        self.remember(client, None, Some(digest), cx);
+        let key = Digests {
+            asked: None,
+            answered: Some(digest),
+        };
+        self.remember(client, key, cx);
     }
 
     /// What is told already may come again over UDP.
-    fn remember(
-        &mut self,
-        client: Side,
-        asked: Option<Digest>,
-        answered: Option<Digest>,
-        cx: &mut Context<'_>,
-    ) {
-        if !cx.is_udp() {
-            return;
+    fn remember(&mut self, client: Side, key: Digests, cx: &mut Context<'_>) {
+        if cx.is_udp() {
+            self.pending.remember(client, key, LINGER, cx);
         }
-        let pending = Pending {
-            moment: cx.moment(),
-            deadline: cx.time + LINGER,
-            client,
-            asked,
-            answered,
-            exchange: None,
-        };
-        self.keep(pending, cx);
     }
 
     /// A step towards a key, from the client.
@@ -306,25 +269,6 @@ impl Conversation {
         let key = message.tsig.as_deref()?;
         cx.keys.credentials(ends(client, cx), key).cloned()
     }
-
-    fn earliest(&self) -> Option<(Timestamp, usize)> {
-        let deadlines = self.pending.iter().enumerate();
-        deadlines
-            .map(|(index, pending)| (pending.deadline, index))
-            .min()
-    }
-
-    fn keep(&mut self, pending: Pending, cx: &mut Context<'_>) {
-        if self.pending.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.pending.pop_front()
-            && oldest.exchange.is_some()
-        {
-            cx.stats.drop(Drop::PendingEvicted);
-            let moment = cx.moment();
-            unanswered(oldest, moment, cx);
-        }
-        self.pending.push_back(pending);
-    }
 }
 
 /// A message, and what is known of it beside its content.
@@ -345,10 +289,4 @@ fn agreeing<'a, 'b>(message: &'a Message<'b>) -> Option<(&'a str, Tkey<'b>)> {
 
 fn ends(client: Side, cx: &Context<'_>) -> (IpAddr, IpAddr) {
     (cx.flow.end(client).ip(), cx.flow.end(client.other()).ip())
-}
-
-fn unanswered(pending: Pending, moment: Moment, cx: &mut Context<'_>) {
-    if let Some(exchange) = pending.exchange {
-        cx.emit(moment, pending.client, exchange.ended());
-    }
 }

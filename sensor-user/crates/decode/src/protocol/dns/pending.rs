@@ -3,26 +3,10 @@
 use std::sync::Arc;
 
 use goshawk_model::dns::{DnsAnswer, DnsExchange, DnsService, rtype};
-use goshawk_model::{Credentials, Digest, Kind, Outcome, Timestamp};
+use goshawk_model::{Credentials, Kind, Outcome};
 
-use super::message::{Authority, Message, Question};
-use crate::flow::Side;
-use crate::protocol::{Draft, Moment};
-
-/// A question that waits for its answer; over UDP also one that was answered, so that repetitions
-/// of either are known.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) moment: Moment,
-    pub(super) deadline: Timestamp,
-    pub(super) client: Side,
-    /// Of the question's bytes; `None` if only an answer was seen.
-    pub(super) asked: Option<Digest>,
-    /// Of the answer's bytes.
-    pub(super) answered: Option<Digest>,
-    /// `None` once told.
-    pub(super) exchange: Option<Exchange>,
-}
+use super::message::{self, Authority, Message};
+use crate::protocol::{Draft, Question};
 
 /// An exchange under way.
 #[derive(Debug)]
@@ -41,7 +25,7 @@ impl Exchange {
     /// `question` of the request `message` of so many bytes.
     pub(super) fn asked(
         service: DnsService,
-        question: Question,
+        question: message::Question,
         message: &mut Message<'_>,
         bytes: u32,
         credentials: Option<Arc<Credentials>>,
@@ -61,7 +45,11 @@ impl Exchange {
     }
 
     /// The exchange that an answer without its question belonged to.
-    pub(super) fn unasked(service: DnsService, question: Question, message: &Message<'_>) -> Self {
+    pub(super) fn unasked(
+        service: DnsService,
+        question: message::Question,
+        message: &Message<'_>,
+    ) -> Self {
         Self {
             fact: Box::new(fact(service, question, message)),
             credentials: None,
@@ -137,10 +125,16 @@ impl Exchange {
     }
 }
 
+impl Question for Exchange {
+    fn unanswered(self) -> Draft {
+        self.ended()
+    }
+}
+
 /// Records kept of all messages of a zone transfer.
 const KEPT: usize = 16;
 
-fn fact(service: DnsService, question: Question, message: &Message<'_>) -> DnsExchange {
+fn fact(service: DnsService, question: message::Question, message: &Message<'_>) -> DnsExchange {
     DnsExchange {
         service,
         id: message.header.id,

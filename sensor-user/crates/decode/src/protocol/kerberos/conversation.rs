@@ -1,25 +1,23 @@
 //! The Kerberos exchanges on one flow: each request with its answer.
 
-use std::collections::VecDeque;
-
 use goshawk_model::{Digest, Timestamp};
 
 use super::early::{Early, EarlyReplies};
 use super::kpasswd::{self, Framed};
 use super::message::{self, Message};
-use super::pending::{Asked, Pending, answer_alone};
-use super::reply::{Ending, Reply, ReplyKind};
+use super::pending::{Asked, answer_alone};
+use super::reply::{Reply, ReplyKind};
 use super::{MARK, read_records, starts_record};
 use crate::der;
 use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
-use crate::protocol::{self, Context, Moment};
+use crate::protocol::{self, Context, Digests, Entry, Moment, Waiting};
 use crate::stats::{Drop, Protocol};
 
 /// Requests that wait for their answers, the oldest first, and answers that came before them.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    pending: VecDeque<Pending>,
+    pending: Waiting<Digests, Asked>,
     early: EarlyReplies,
 }
 
@@ -56,8 +54,8 @@ impl protocol::Conversation for Conversation {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let pending = self.pending.front().map(|pending| pending.deadline);
-        pending.into_iter().chain(self.early.deadline()).min()
+        let deadlines = [self.pending.deadline(), self.early.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
@@ -68,13 +66,7 @@ impl protocol::Conversation for Conversation {
             };
             self.without_request(early, moment, cx);
         }
-        while let Some(pending) = self.pending.pop_front_if(|pending| pending.deadline <= now) {
-            let moment = Moment {
-                time: pending.deadline,
-                ..pending.moment
-            };
-            unanswered(pending, moment, cx);
-        }
+        self.pending.expire(now, cx);
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
@@ -82,10 +74,7 @@ impl protocol::Conversation for Conversation {
             let moment = cx.moment();
             self.without_request(early, moment, cx);
         }
-        while let Some(pending) = self.pending.pop_front() {
-            let moment = cx.moment();
-            unanswered(pending, moment, cx);
-        }
+        self.pending.close(cx);
     }
 }
 
@@ -152,30 +141,23 @@ impl Conversation {
         if !cx.may_be_client(client) {
             return;
         }
-        // A client that hears nothing sends the same bytes again, and a mirror port may show every
-        // packet twice. TCP has taken repetitions out already.
-        let repeated =
-            |pending: &Pending| pending.digest == Some(digest) && pending.client == client;
-        if cx.is_udp() && self.pending.iter().any(repeated) {
+        // TCP has taken repetitions out already.
+        if cx.is_udp() && self.pending.any(client, |it| it.key.asked == Some(digest)) {
             return;
         }
-        let mut pending = Pending {
-            moment: cx.moment(),
-            deadline: cx.time + cx.limits.answer_wait,
-            client,
-            digest: Some(digest),
-            asked: None,
+        let key = Digests {
+            asked: Some(digest),
             answered: None,
         };
         let Some(early) = self.early.answer(client, &asked, cx.time) else {
-            pending.asked = Some(asked);
-            self.keep(pending, cx);
+            self.pending.ask(client, key, asked, cx);
             return;
         };
-        cx.emit(pending.moment, client, asked.ended(early.reply.ending));
+        let moment = cx.moment();
+        cx.emit(moment, client, asked.ended(early.reply.ending));
         if cx.is_udp() {
-            pending.answered = Some(early.digest);
-            self.keep(pending, cx);
+            let answered = Some(early.digest);
+            self.remember(client, Digests { answered, ..key }, cx);
         }
     }
 
@@ -183,21 +165,19 @@ impl Conversation {
         if !cx.may_be_client(client) || cx.is_udp() && self.repeats(client, digest, &reply) {
             return;
         }
-        let answers = |pending: &Pending| {
-            let asked = pending.asked.as_ref();
-            pending.client == client && asked.is_some_and(|asked| asked.fits(&reply))
-        };
+        let mut fitting = self.pending.open(client, |_, asked| asked.fits(&reply));
         let found = if cx.is_udp() {
-            self.pending.iter().rposition(answers)
+            fitting.next_back()
         } else {
             // A KDC answers the requests on a connection in their order.
-            self.pending.iter().position(answers)
+            fitting.next()
         };
+        drop(fitting);
         let asked = found
             .and_then(|index| self.pending.get_mut(index))
-            .and_then(|pending| {
-                pending.answered = Some(digest);
-                pending.asked.take()
+            .and_then(|entry| {
+                entry.key.answered = Some(digest);
+                entry.asked.take()
             });
         if let Some(asked) = asked {
             self.early.ordered();
@@ -226,19 +206,16 @@ impl Conversation {
 
     /// Whether an answer over UDP is one that was seen before.
     fn repeats(&self, client: Side, digest: Digest, reply: &Reply) -> bool {
-        let is_same =
-            |pending: &Pending| pending.client == client && pending.answered == Some(digest);
-        if self.early.has(client, digest) || self.pending.iter().any(is_same) {
+        let is_same = |it: &Entry<Digests, Asked>| it.key.answered == Some(digest);
+        if self.early.has(client, digest) || self.pending.any(client, is_same) {
             return true;
         }
         // Asked twice, a KDC may refuse twice, and the second time in other bytes.
-        let refused_before = |pending: &Pending| {
-            pending.client == client && pending.is_request() && pending.answered.is_some()
-        };
-        let asked_anew = |pending: &Pending| pending.client == client && pending.asked.is_some();
+        let refused_before =
+            |it: &Entry<Digests, Asked>| it.key.asked.is_some() && it.key.answered.is_some();
         reply.kind == ReplyKind::Error
-            && !self.pending.iter().any(asked_anew)
-            && self.pending.iter().any(refused_before)
+            && !self.pending.any(client, |it| it.asked.is_some())
+            && self.pending.any(client, refused_before)
     }
 
     /// Tells of an answer whose request does not come.
@@ -248,32 +225,17 @@ impl Conversation {
             cx.emit(moment, client, draft);
         }
         if cx.is_udp() {
-            let pending = Pending {
-                moment,
-                deadline: early.deadline + cx.limits.answer_wait,
-                client,
-                digest: None,
+            let key = Digests {
                 asked: None,
                 answered: Some(early.digest),
             };
-            self.keep(pending, cx);
+            self.remember(client, key, cx);
         }
     }
 
-    fn keep(&mut self, pending: Pending, cx: &mut Context<'_>) {
-        if self.pending.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            cx.stats.drop(Drop::PendingEvicted);
-            let moment = cx.moment();
-            unanswered(oldest, moment, cx);
-        }
-        self.pending.push_back(pending);
-    }
-}
-
-fn unanswered(pending: Pending, moment: Moment, cx: &mut Context<'_>) {
-    if let Some(asked) = pending.asked {
-        cx.emit(moment, pending.client, asked.ended(Ending::Unseen));
+    /// What is told already may come again.
+    fn remember(&mut self, client: Side, key: Digests, cx: &mut Context<'_>) {
+        self.pending
+            .remember(client, key, cx.limits.answer_wait, cx);
     }
 }

@@ -7,28 +7,12 @@ use goshawk_model::kerberos::{
     PasswordOperation, TgsExchange, TgsRequest, error, padata,
 };
 use goshawk_model::{
-    Account, Actor, Carrier, Confidence, Credentials, Digest, Kind, Mechanism, Outcome, Timestamp,
+    Account, Actor, Carrier, Confidence, Credentials, Digest, Kind, Mechanism, Outcome,
 };
 
 use super::message::{ApReq, KdcReq};
 use super::reply::{Ending, Reply, ReplyKind};
-use crate::flow::Side;
-use crate::protocol::{Draft, Moment};
-
-/// A request that waits for its answer; over UDP also one that was answered, so that repetitions
-/// of either are known.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) moment: Moment,
-    pub(super) deadline: Timestamp,
-    pub(super) client: Side,
-    /// Of the request's bytes; `None` if only an answer was seen.
-    pub(super) digest: Option<Digest>,
-    /// `None` once answered.
-    pub(super) asked: Option<Asked>,
-    /// The answer's identity.
-    pub(super) answered: Option<Digest>,
-}
+use crate::protocol::{Draft, Question};
 
 /// What a request asked for.
 #[derive(Clone, Debug)]
@@ -73,10 +57,9 @@ const PROOFS: [i32; 9] = [
     padata::SPAKE,
 ];
 
-impl Pending {
-    /// Whether the request itself was seen.
-    pub(super) fn is_request(&self) -> bool {
-        self.digest.is_some()
+impl Question for Asked {
+    fn unanswered(self) -> Draft {
+        self.ended(Ending::Unseen)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The name service on one flow: each request with its answer.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use goshawk_model::netbios::NameExchange;
@@ -8,24 +7,14 @@ use goshawk_model::{Digest, Kind, Outcome, Timestamp};
 
 use super::names::{self, Message};
 use crate::flow::Side;
-use crate::protocol::{self, Context, Draft, Moment};
-use crate::stats::{Drop, Protocol};
+use crate::protocol::{self, Context, Draft, Question, Waiting};
+use crate::stats::Protocol;
 
-/// Requests that wait for their answers; for a moment also what was told already.
+/// Requests that wait for their answers; for a moment also what was told already, known by the
+/// bytes of the request, or of an answer that came alone.
 #[derive(Debug, Default)]
 pub(crate) struct NameService {
-    pending: VecDeque<Pending>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    moment: Moment,
-    deadline: Timestamp,
-    client: Side,
-    /// Of the bytes of a request, or of an answer that came alone.
-    digest: Digest,
-    /// `None` once told.
-    exchange: Option<NameExchange>,
+    pending: Waiting<Digest, NameExchange>,
 }
 
 /// How long what was told is remembered to know repetitions: nodes ask three times, a quarter of a
@@ -39,13 +28,18 @@ impl protocol::Conversation for NameService {
         cx.stats.message(Protocol::Netbios, is_whole);
         let Some(message) = message else { return };
         let digest = Digest::of(&[bytes]);
-        if self.pending.iter().any(|pending| pending.digest == digest) {
+        let client = if message.is_response {
+            side.other()
+        } else {
+            side
+        };
+        if self.pending.any(client, |entry| entry.key == digest) {
             return;
         }
         if message.is_response {
-            self.answer(side.other(), digest, message, cx);
+            self.answer(client, digest, message, cx);
         } else {
-            self.ask(side, digest, message, cx);
+            self.ask(client, digest, message, cx);
         }
     }
 
@@ -54,66 +48,40 @@ impl protocol::Conversation for NameService {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.pending.iter().map(|pending| pending.deadline).min()
+        self.pending.deadline()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        while let Some(due) = self.deadline().filter(|&due| due <= now) {
-            let at_deadline = |pending: &Pending| pending.deadline == due;
-            let index = self.pending.iter().position(at_deadline);
-            if let Some(pending) = index.and_then(|index| self.pending.remove(index)) {
-                let moment = Moment {
-                    time: due,
-                    ..pending.moment
-                };
-                unanswered(pending, moment, cx);
-            }
-        }
+        self.pending.expire(now, cx);
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some(pending) = self.pending.pop_front() {
-            let moment = cx.moment();
-            unanswered(pending, moment, cx);
-        }
+        self.pending.close(cx);
     }
 }
 
 impl NameService {
     fn ask(&mut self, client: Side, digest: Digest, message: Message, cx: &mut Context<'_>) {
-        let moment = cx.moment();
         let exchange = exchange(message);
         // Who answers what everybody is asked does so on a flow of its own.
-        let (wait, exchange) = if exchange.broadcast {
-            cx.emit(moment, client, ended(exchange));
-            (LINGER, None)
+        if exchange.broadcast {
+            let moment = cx.moment();
+            cx.emit(moment, client, exchange.unanswered());
+            self.pending.remember(client, digest, LINGER, cx);
         } else {
-            (cx.limits.answer_wait, Some(exchange))
-        };
-        self.keep(
-            Pending {
-                moment,
-                deadline: cx.time + wait,
-                client,
-                digest,
-                exchange,
-            },
-            cx,
-        );
+            self.pending.ask(client, digest, exchange, cx);
+        }
     }
 
     fn answer(&mut self, client: Side, digest: Digest, message: Message, cx: &mut Context<'_>) {
         if message.answer.is_none() {
             return;
         }
-        let asked = self.pending.iter_mut().find(|pending| {
-            let exchange = pending.exchange.as_ref();
-            pending.client == client && exchange.is_some_and(|exchange| exchange.id == message.id)
-        });
-        let moment = cx.moment();
-        let told = asked.and_then(|pending| {
-            pending.deadline = cx.time + LINGER;
-            pending.exchange.take()
+        let asks = |_: &_, asked: &NameExchange| asked.id == message.id;
+        let index = self.pending.open(client, asks).next();
+        let told = index.and_then(|index| {
+            self.pending.wait(index, LINGER, cx);
+            self.pending.get_mut(index)?.asked.take()
         });
         let exchange = match told {
             Some(asked) => NameExchange {
@@ -122,29 +90,15 @@ impl NameService {
             },
             None => exchange(message),
         };
+        let moment = cx.moment();
         cx.emit(moment, client, ended(exchange));
-        self.keep(
-            Pending {
-                moment,
-                deadline: cx.time + LINGER,
-                client,
-                digest,
-                exchange: None,
-            },
-            cx,
-        );
+        self.pending.remember(client, digest, LINGER, cx);
     }
+}
 
-    fn keep(&mut self, pending: Pending, cx: &mut Context<'_>) {
-        if self.pending.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.pending.pop_front()
-            && oldest.exchange.is_some()
-        {
-            cx.stats.drop(Drop::PendingEvicted);
-            let moment = cx.moment();
-            unanswered(oldest, moment, cx);
-        }
-        self.pending.push_back(pending);
+impl Question for NameExchange {
+    fn unanswered(self) -> Draft {
+        ended(self)
     }
 }
 
@@ -157,12 +111,6 @@ fn exchange(message: Message) -> NameExchange {
         asked: !message.is_response,
         registered: message.registered,
         answer: message.answer,
-    }
-}
-
-fn unanswered(pending: Pending, moment: Moment, cx: &mut Context<'_>) {
-    if let Some(exchange) = pending.exchange {
-        cx.emit(moment, pending.client, ended(exchange));
     }
 }
 

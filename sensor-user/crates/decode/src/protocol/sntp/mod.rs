@@ -3,7 +3,6 @@
 
 mod message;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use goshawk_model::sntp::SntpExchange;
@@ -13,27 +12,18 @@ use self::message::{Authenticator, Message};
 use crate::flow::stream::Verdict;
 use crate::flow::{FlowKey, Side};
 use crate::limits::Limits;
-use crate::protocol::{self, Context, Draft, Moment};
-use crate::stats::{Drop, Protocol};
+use crate::protocol::{self, Context, Draft, Question, Waiting};
+use crate::stats::Protocol;
 
 const PORT: u16 = 123;
 /// How long an answered request is remembered to know repetitions.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Requests that wait for their answers; for a moment also those that were answered.
+/// Requests that wait for their answers; for a moment also those that were answered. They are known
+/// by their time stamp, which answers repeat, and by the key that they ask for.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    pending: VecDeque<Pending>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    moment: Moment,
-    deadline: Timestamp,
-    client: Side,
-    stamp: u64,
-    asked: Authenticator,
-    is_answered: bool,
+    pending: Waiting<(u64, Authenticator), Authenticator>,
 }
 
 /// Whether a UDP datagram is of NTP, whose bytes say so little that the port must too.
@@ -60,28 +50,15 @@ impl protocol::Conversation for Conversation {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.pending.iter().map(|pending| pending.deadline).min()
+        self.pending.deadline()
     }
 
     fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        while let Some(due) = self.deadline().filter(|&due| due <= now) {
-            let at_deadline = |pending: &Pending| pending.deadline == due;
-            let index = self.pending.iter().position(at_deadline);
-            if let Some(pending) = index.and_then(|index| self.pending.remove(index)) {
-                let moment = Moment {
-                    time: due,
-                    ..pending.moment
-                };
-                unanswered(&pending, moment, cx);
-            }
-        }
+        self.pending.expire(now, cx);
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some(pending) = self.pending.pop_front() {
-            let moment = cx.moment();
-            unanswered(&pending, moment, cx);
-        }
+        self.pending.close(cx);
     }
 }
 
@@ -90,50 +67,27 @@ impl Conversation {
         let Some(asked) = message.authenticator else {
             return;
         };
-        let repeated = |pending: &Pending| {
-            (pending.client, pending.stamp, pending.asked) == (client, message.stamp, asked)
-        };
-        if self.pending.iter().any(repeated) {
-            return;
+        let key = (message.stamp, asked);
+        if !self.pending.any(client, |entry| entry.key == key) {
+            self.pending.ask(client, key, asked, cx);
         }
-        if self.pending.len() >= cx.limits.max_pending
-            && let Some(oldest) = self.pending.pop_front()
-            && !oldest.is_answered
-        {
-            cx.stats.drop(Drop::PendingEvicted);
-            let moment = cx.moment();
-            unanswered(&oldest, moment, cx);
-        }
-        self.pending.push_back(Pending {
-            moment: cx.moment(),
-            deadline: cx.time + cx.limits.answer_wait,
-            client,
-            stamp: message.stamp,
-            asked,
-            is_answered: false,
-        });
     }
 
     fn answer(&mut self, client: Side, message: Message, cx: &mut Context<'_>) {
-        let fits = |pending: &Pending| {
-            let is_key = |signed: Authenticator| {
-                let asked = pending.asked;
-                (signed.rid, signed.old_key) == (asked.rid, asked.old_key)
-            };
-            pending.client == client
-                && pending.stamp == message.stamp
-                && message.authenticator.is_none_or(is_key)
+        let fits = |(stamp, asked): &(u64, Authenticator)| {
+            let is_key =
+                |signed: Authenticator| (signed.rid, signed.old_key) == (asked.rid, asked.old_key);
+            *stamp == message.stamp && message.authenticator.is_none_or(is_key)
         };
         let signed = message.authenticator.filter(|signed| signed.is_signed);
-        let is_repeated = self.pending.iter().any(fits);
-        let mut waiting = self.pending.iter_mut().filter(|pending| fits(pending));
-        let asked = match waiting.find(|pending| !pending.is_answered) {
-            Some(pending) => {
-                pending.is_answered = true;
-                pending.deadline = cx.time + LINGER;
-                pending.asked
-            }
-            None if is_repeated => return,
+        let index = self.pending.open(client, |key, _| fits(key)).next();
+        let asked = index.and_then(|index| {
+            self.pending.wait(index, LINGER, cx);
+            self.pending.get_mut(index)?.asked.take()
+        });
+        let asked = match asked {
+            Some(asked) => asked,
+            None if self.pending.any(client, |entry| fits(&entry.key)) => return,
             // The request was not seen, and the signature tells whose key was asked for.
             None => match signed {
                 Some(signed) => signed,
@@ -145,9 +99,9 @@ impl Conversation {
     }
 }
 
-fn unanswered(pending: &Pending, moment: Moment, cx: &mut Context<'_>) {
-    if !pending.is_answered {
-        cx.emit(moment, pending.client, draft(pending.asked, None));
+impl Question for Authenticator {
+    fn unanswered(self) -> Draft {
+        draft(self, None)
     }
 }
 
