@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use goshawk_lab::accounts::DECOY;
 use serde_json::Value;
 
 use crate::programs::{Said, run_sensor};
@@ -16,7 +17,8 @@ pub struct Replayed {
     pub said: Said,
 }
 
-/// Replays captures as JSON with these controllers configured and further `arguments`.
+/// Replays captures as JSON with these controllers, and the lab's decoy, configured and further
+/// `arguments`.
 #[track_caller]
 pub fn replay(files: &[&Path], controllers: &[Ipv4Addr], arguments: &[&str]) -> Replayed {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -26,7 +28,7 @@ pub fn replay(files: &[&Path], controllers: &[Ipv4Addr], arguments: &[&str]) -> 
         .map(|address| format!("\"{address}\""))
         .collect();
     let text = format!(
-        "[sensor]\nname = \"test\"\n[domain]\ncontrollers = [{}]\n",
+        "[sensor]\nname = \"test\"\n[domain]\ncontrollers = [{}]\nhoneytokens = [\"{DECOY}\"]\n",
         list.join(", ")
     );
     std::fs::write(&config, text).expect("the configuration is written");

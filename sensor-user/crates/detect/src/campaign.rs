@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use goshawk_model::{Alert, AlertId, Confidence, Digest, Evidence, Party, Severity, Timestamp};
+use goshawk_model::{
+    Account, Alert, AlertId, Confidence, Digest, Evidence, Party, Severity, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::detections::Detection;
@@ -181,6 +183,13 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         campaign.news = true;
         self.touched.insert(key.clone());
         Some(&mut campaign.facts)
+    }
+
+    /// The account that acts has proved itself since the campaign was opened.
+    pub(crate) fn acts_as(&mut self, key: &K, account: &Account) {
+        if let Some(campaign) = self.open.get_mut(key) {
+            campaign.source.account = Some(account.clone());
+        }
     }
 
     /// The keys of the open campaigns.

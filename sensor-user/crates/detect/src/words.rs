@@ -7,12 +7,12 @@ use goshawk_model::kerberos::etype_name;
 /// Names listed in a sentence before "and N more".
 const LISTED: usize = 5;
 
-/// `1 account`, `3 accounts`.
+/// `1 account`, `3 accounts`, `2 queries`.
 pub(crate) fn count(n: u64, thing: &str) -> String {
-    if n == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{n} {thing}s")
+    match thing.strip_suffix('y') {
+        _ if n == 1 => format!("1 {thing}"),
+        Some(stem) => format!("{n} {stem}ies"),
+        None => format!("{n} {thing}s"),
     }
 }
 
@@ -50,6 +50,7 @@ mod tests {
     fn reads_like_a_sentence() {
         assert_eq!(count(1, "account"), "1 account");
         assert_eq!(count(2, "account"), "2 accounts");
+        assert_eq!(count(2, "query"), "2 queries");
         assert_eq!(list(["a"], 1), "a");
         assert_eq!(list(["a", "b"], 2), "a and b");
         assert_eq!(

@@ -9,8 +9,12 @@
 mod account_enumeration;
 mod asker;
 mod asrep_roasting;
+mod bait;
 mod brute_force;
 mod dcsync;
+mod honeytoken_ldap;
+mod honeytoken_samr;
+mod honeytoken_used;
 mod kerberoasting;
 pub(crate) mod services;
 
@@ -118,9 +122,12 @@ macro_rules! detections {
 detections! {
     account_enumeration: AccountEnumeration,
     dcsync: DcSync,
+    honeytoken_used: HoneytokenUsed,
     brute_force: BruteForce,
     kerberoasting: Kerberoasting,
     asrep_roasting: AsrepRoasting,
+    honeytoken_ldap: HoneytokenLdap,
+    honeytoken_samr: HoneytokenSamr,
 }
 
 /// A rule with its campaigns.

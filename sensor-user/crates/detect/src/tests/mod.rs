@@ -6,6 +6,7 @@ mod brute_force;
 mod dcsync;
 mod engine;
 mod floods;
+mod honeytokens;
 mod kerberoasting;
 mod properties;
 mod restart;

@@ -1,5 +1,7 @@
 //! Activities for tests, as a decoder would make them from real clients and tools.
 
+mod sessions;
+
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
