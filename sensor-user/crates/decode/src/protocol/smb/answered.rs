@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use goshawk_model::smb::{CreateAction, Negotiate, Share, SmbOperation, TreeConnect};
-use goshawk_model::{Outcome, Status};
+use goshawk_model::Outcome;
+use goshawk_model::smb::{CreateAction, Share, SmbOperation, TreeConnect};
 
 use super::files::FileKey;
 use super::open::{Change, Open};
 use super::requests::{Asked, Request, Target};
-use super::sessions::Setup;
 use super::state::{State, emit};
 use crate::flow::Side;
-use crate::protocol::security::Ending;
 use crate::protocol::{Context, Moment};
 
 /// What every answer says.
@@ -90,62 +88,6 @@ impl State {
             credentials.as_ref(),
             cx,
         );
-    }
-
-    /// The server has answered a logon: it goes on, or has ended.
-    pub(crate) fn logged_on(
-        &mut self,
-        answer: &Answer,
-        goes_on: bool,
-        token: &[u8],
-        setup: Option<Box<Setup>>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(mut setup) = setup else {
-            // Asked where nobody saw it; the session is there all the same.
-            if answer.refusal.is_none() && !goes_on {
-                self.sessions.open(answer.session, cx).is_valid = true;
-            }
-            return;
-        };
-        setup.told.session = answer.session;
-        setup.told.dialect.clone_from(&self.dialect);
-        if !token.is_empty() {
-            setup.handshake.server(answer.client, token, cx);
-        }
-        if goes_on {
-            setup.deadline = cx.time + cx.limits.answer_wait;
-            self.sessions.open(answer.session, cx).setup = Some(setup);
-            return;
-        }
-        setup.told.status = answer.refusal;
-        let ending = match answer.refusal {
-            None => Ending::Accepted,
-            Some(status) => Ending::Refused(Some(Status::Ntstatus(status))),
-        };
-        let is_guest = setup.told.guest && setup.credentials().account.is_some();
-        if ending == Ending::Accepted && is_guest {
-            // A guest is who did not prove to be the account he named.
-            setup.handshake.close(cx);
-        } else {
-            setup.handshake.end(ending, cx);
-        }
-        if ending == Ending::Accepted {
-            setup.told.signing_required =
-                self.signing_required && !setup.told.guest && !setup.told.null;
-            let credentials = Arc::clone(setup.credentials());
-            let session = self.sessions.open(answer.session, cx);
-            session.credentials = Some(credentials);
-            session.is_valid = true;
-        } else if self
-            .sessions
-            .get(answer.session)
-            .is_some_and(|session| !session.is_valid)
-        {
-            self.sessions.end(answer.session, cx);
-        }
-        let moment = cx.moment();
-        setup.tell(moment, answer.outcome(), cx);
     }
 
     /// A file was opened, or not.
@@ -239,36 +181,6 @@ impl State {
             Asked::TreeDisconnect => self.disconnected(request.session, request.tree, cx),
             _ => {}
         }
-    }
-
-    /// A negotiation has ended.
-    pub(crate) fn negotiated(
-        &mut self,
-        client: Side,
-        negotiate: Box<Negotiate>,
-        outcome: Outcome,
-        cx: &mut Context<'_>,
-    ) {
-        if outcome == Outcome::Success {
-            self.dialect.clone_from(&negotiate.chosen);
-            let sides = [&negotiate.client, &negotiate.server];
-            let requires = |mode: u16| mode & 2 != 0;
-            self.signing_required = sides
-                .into_iter()
-                .flatten()
-                .any(|terms| requires(terms.security_mode));
-            let server = negotiate.server.as_ref();
-            self.compression = server.map(|terms| terms.compression.iter().any(|&id| id != 0));
-        }
-        let moment = cx.moment();
-        emit(
-            moment,
-            client,
-            SmbOperation::Negotiate(negotiate),
-            outcome,
-            None,
-            cx,
-        );
     }
 
     /// Nobody saw how a request was answered: what was asked is a fact all the same.

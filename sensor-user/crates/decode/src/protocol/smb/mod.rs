@@ -5,6 +5,7 @@
 //! shares, handles bound to paths, and the pipes among them, which carry DCE/RPC.
 
 mod answered;
+mod beginning;
 mod controls;
 mod conversation;
 mod files;

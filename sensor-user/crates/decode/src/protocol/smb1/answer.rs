@@ -1,13 +1,13 @@
 //! What servers answer.
 
-use goshawk_model::smb::Share;
+use goshawk_model::smb::{SessionSetup, Share};
 
 use super::block::Block;
 use super::header::{Header, MORE_PROCESSING_REQUIRED, command};
 use super::{file, negotiate, session, transaction};
 use crate::flow::Side;
 use crate::protocol::Context;
-use crate::protocol::smb::{Answer, Asked, Opened, Piece, Request, State};
+use crate::protocol::smb::{Answer, Asked, Opened, Piece, State};
 
 /// Takes an answer; `None` if it is malformed.
 pub(super) fn take(
@@ -84,21 +84,7 @@ fn negotiated(
     state: &mut State,
     cx: &mut Context<'_>,
 ) -> Option<()> {
-    let is_negotiate = |asked: &Asked| matches!(asked, Asked::Negotiate(_));
-    let mut negotiate = match state.requests.take(answer.client, answer.id, is_negotiate) {
-        Some(Request {
-            asked: Asked::Negotiate(negotiate),
-            ..
-        }) => negotiate,
-        _ => Box::default(),
-    };
-    negotiate.status = answer.refusal;
-    let understood = match answer.refusal {
-        None => negotiate::answer(block, &mut negotiate),
-        Some(_) => Some(()),
-    };
-    state.negotiated(answer.client, negotiate, answer.outcome(), cx);
-    understood
+    state.negotiate_answered(answer, |negotiate| negotiate::answer(block, negotiate), cx)
 }
 
 fn logged_on(
@@ -108,22 +94,15 @@ fn logged_on(
     state: &mut State,
     cx: &mut Context<'_>,
 ) -> Option<()> {
-    let is_session = |asked: &Asked| matches!(asked, Asked::Session(_));
-    let mut setup = match state.requests.take(answer.client, answer.id, is_session) {
-        Some(Request {
-            asked: Asked::Session(setup),
-            ..
-        }) => Some(setup),
-        _ => None,
-    };
     let goes_on = header.status == MORE_PROCESSING_REQUIRED;
     let told = session::setup_answer(block);
-    if let (Some(setup), Some(told)) = (&mut setup, &told) {
-        (setup.told.guest, setup.told.signed) = (told.guest, header.is_signed());
-    }
-    let token = told.as_ref().map_or(&[][..], |told| told.token);
-    state.logged_on(answer, goes_on, token, setup, cx);
-    (told.is_some() || answer.refusal.is_some() && !goes_on).then_some(())
+    let token = told.as_ref().map(|told| told.token);
+    let note = |setup: &mut SessionSetup| {
+        if let Some(told) = &told {
+            (setup.guest, setup.signed) = (told.guest, header.is_signed());
+        }
+    };
+    state.setup_answered(answer, goes_on, token, note, cx)
 }
 
 fn connected(answer: &Answer, block: &Block<'_>, state: &mut State, cx: &mut Context<'_>) {

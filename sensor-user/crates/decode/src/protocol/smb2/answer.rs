@@ -1,13 +1,13 @@
 //! What servers answer.
 
-use goshawk_model::smb::Share;
+use goshawk_model::smb::{Negotiate, SessionSetup, Share};
 
 use super::dialogue::Compound;
 use super::header::{Header, command, status};
 use super::{file, ioctl, negotiate, session};
 use crate::flow::Side;
 use crate::protocol::Context;
-use crate::protocol::smb::{Answer, Asked, Piece, Request, State};
+use crate::protocol::smb::{Answer, Asked, Piece, State};
 
 /// Takes an answer; `None` if it is malformed.
 pub(super) fn take(
@@ -52,25 +52,12 @@ fn negotiated(
     state: &mut State,
     cx: &mut Context<'_>,
 ) -> Option<()> {
-    let is_negotiate = |asked: &Asked| matches!(asked, Asked::Negotiate(_));
-    // A negotiation that SMB 1 began is answered in SMB 2, under an id of its own ([MS-SMB2]
-    // 3.3.5.3.1).
-    let request = state.requests.take(answer.client, answer.id, is_negotiate);
-    let request = request.or_else(|| state.requests.take_any(answer.client, is_negotiate));
-    let mut negotiate = match request {
-        Some(Request {
-            asked: Asked::Negotiate(negotiate),
-            ..
-        }) => negotiate,
-        _ => Box::default(),
-    };
-    negotiate.status = answer.refusal;
-    if answer.refusal.is_none() {
+    let read = |negotiate: &mut Negotiate| {
         let (dialect, terms) = negotiate::answer(piece)?;
         (negotiate.chosen, negotiate.server) = (Some(dialect), Some(terms));
-    }
-    state.negotiated(answer.client, negotiate, answer.outcome(), cx);
-    Some(())
+        Some(())
+    };
+    state.negotiate_answered(answer, read, cx)
 }
 
 fn logged_on(
@@ -80,24 +67,16 @@ fn logged_on(
     state: &mut State,
     cx: &mut Context<'_>,
 ) -> Option<()> {
-    let is_session = |asked: &Asked| matches!(asked, Asked::Session(_));
-    let mut setup = match state.requests.take(answer.client, answer.id, is_session) {
-        Some(Request {
-            asked: Asked::Session(setup),
-            ..
-        }) => Some(setup),
-        _ => None,
-    };
     let goes_on = header.status == status::MORE_PROCESSING_REQUIRED;
     let told = session::setup_answer(piece);
-    if let (Some(setup), Some(told)) = (&mut setup, &told) {
-        (setup.told.guest, setup.told.null) = (told.guest, told.null);
-        (setup.told.encrypted, setup.told.signed) = (told.encrypted, header.is_signed());
-    }
-    let token = told.as_ref().map_or(&[][..], |told| told.token);
-    state.logged_on(answer, goes_on, token, setup, cx);
-    // What refuses says nothing more.
-    (told.is_some() || answer.refusal.is_some() && !goes_on).then_some(())
+    let token = told.as_ref().map(|told| told.token);
+    let note = |setup: &mut SessionSetup| {
+        if let Some(told) = &told {
+            (setup.guest, setup.null) = (told.guest, told.null);
+            (setup.encrypted, setup.signed) = (told.encrypted, header.is_signed());
+        }
+    };
+    state.setup_answered(answer, goes_on, token, note, cx)
 }
 
 fn connected(
