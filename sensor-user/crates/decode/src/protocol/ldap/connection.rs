@@ -166,7 +166,7 @@ impl Connection {
     /// A buffer of a security layer.
     fn buffer(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Step {
         if !self.binds.is_sasl() {
-            match layer::tells(bytes) {
+            match layer::tells(bytes, true) {
                 Verdict::Yes => {}
                 Verdict::No => return Step::Astray,
                 Verdict::Need(need) => return Step::Need(need, 0),

@@ -35,8 +35,10 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     Some(MARK + u32::from_be_bytes(*mark) as usize)
 }
 
-/// Whether a buffer begins here whose token is known: asked where no bind was seen.
-pub(super) fn tells(bytes: &[u8]) -> Verdict {
+/// Whether a buffer begins here whose token is known: asked where no bind was seen. That of NTLM is
+/// known by its version alone; numbers of other protocols look like it, so that something else must
+/// have said that this is LDAP.
+pub(super) fn tells(bytes: &[u8], is_ldap: bool) -> Verdict {
     if bytes.first().is_some_and(|&first| first != 0) {
         return Verdict::No;
     }
@@ -49,7 +51,7 @@ pub(super) fn tells(bytes: &[u8]) -> Verdict {
         // Flags beyond the three that are defined, or another filler, are none.
         [5, 4, flags, 0xff, ..] => *flags < 8,
         [0x60, ..] => old_wrap(token).is_some(),
-        _ => token.starts_with(&NTLM_SIGNATURE) && token.len() > 16,
+        _ => is_ldap && token.starts_with(&NTLM_SIGNATURE) && token.len() > 16,
     };
     if is_token { Verdict::Yes } else { Verdict::No }
 }
@@ -290,18 +292,20 @@ mod tests {
             assert_eq!(text(&buffer), UNBIND, "{buffer:x?}");
         }
         for buffer in [wrap(12), old, ntlm] {
-            assert_eq!(tells(&buffer), Verdict::Yes, "{buffer:x?}");
+            assert_eq!(tells(&buffer, true), Verdict::Yes, "{buffer:x?}");
         }
     }
 
     #[test]
     fn sealed_tokens_are_not() {
         let sealed = buffer(&[5, 4, 2, 0xff, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 3]);
-        assert_eq!(tells(&sealed), Verdict::Yes);
+        assert_eq!(tells(&sealed, false), Verdict::Yes);
         assert!(!is_signed(&sealed, false));
         let ntlm = buffer(&[&[1, 0, 0, 0][..], &[8; 32]].concat());
         assert!(!is_signed(&ntlm, false));
         assert!(is_signed(&ntlm, true));
+        assert_eq!(tells(&ntlm, true), Verdict::Yes);
+        assert_eq!(tells(&ntlm, false), Verdict::No);
     }
 
     #[test]

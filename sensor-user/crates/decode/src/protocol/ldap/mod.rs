@@ -30,7 +30,7 @@ const PORTS: [u16; 4] = [389, 636, 3268, 3269];
 /// there the port must.
 pub(crate) fn tells_stream(bytes: &[u8], flow: &FlowKey, _limits: &Limits) -> Verdict {
     match bytes.first() {
-        Some(0) => layer::tells(bytes),
+        Some(0) => layer::tells(bytes, is_own_port(flow)),
         Some(20..=23) if is_own_port(flow) => tls::tells(bytes),
         _ => message::tells(bytes),
     }
