@@ -44,13 +44,19 @@ impl Packet {
 /// collection beside the project where there is one.
 pub(crate) fn captures() -> Vec<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    for folder in [
+    let folders = [
         "tests/captures",
         "../../../tests/captures",
         "../../../../shared/captures",
-    ] {
-        collect(&own.join(folder), &mut found);
+    ];
+    captures_in(folders.map(|folder| own.join(folder)))
+}
+
+/// The captures in these folders and all folders in them.
+pub(crate) fn captures_in(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        collect(&folder, &mut found);
     }
     found.sort();
     found

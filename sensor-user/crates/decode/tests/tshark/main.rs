@@ -5,6 +5,9 @@
 //! is listed as [`KNOWN`] with its reason.
 //!
 //! Without tshark the test fails and says so: `cargo xtask setup` installs it.
+//!
+//! `GOSHAWK_CAPTURES`, a list of folders as in `PATH`, has other captures compared instead of those
+//! at hand; `--nocapture` shows how many messages both saw.
 
 mod dcerpc;
 mod dns;
@@ -17,13 +20,16 @@ mod smb;
 mod sntp;
 #[path = "../support/mod.rs"]
 mod support;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use goshawk_decode::Protocol;
+use goshawk_decode::{Decoded, Protocol, Stats};
 use goshawk_model::Activity;
+use tally::Tally;
 
 /// How often each fact was seen: `AS-REQ`, `request 3`.
 type Facts = BTreeMap<String, u64>;
@@ -281,43 +287,26 @@ const AGGREGATOR: char = '\u{1f}';
 
 #[test]
 fn wireshark_sees_the_same() {
-    let captures = support::captures();
-    // tshark takes longer to start than to read.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = captures.len().div_ceil(threads).max(1);
-    let mut compared = BTreeMap::new();
-    let (mut differences, mut known) = (Vec::new(), BTreeSet::new());
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = captures
-            .chunks(share)
-            .map(|captures| scope.spawn(|| compare(captures)))
-            .collect();
-        for worker in workers {
-            let found = worker.join().unwrap();
-            for (protocol, count) in found.compared {
-                *compared.entry(protocol).or_insert(0) += count;
-            }
-            differences.extend(found.differences);
-            known.extend(found.known);
-        }
+    let others = std::env::var_os("GOSHAWK_CAPTURES");
+    let captures = others.as_ref().map_or_else(support::captures, |folders| {
+        support::captures_in(std::env::split_paths(folders))
     });
-    println!(
-        "facts compared in {} captures: {compared:?}",
-        captures.len()
-    );
+    let found = compare_all(&captures);
+    println!("{} captures, messages:\n{}", captures.len(), found.messages);
     let silent = COMPARISONS
         .iter()
-        .find(|it| !compared.contains_key(it.protocol));
+        .find(|it| others.is_none() && !found.protocols.contains(it.protocol));
     assert!(
         silent.is_none_or(|it| it.fields.is_empty()),
         "a protocol was not compared"
     );
+    let differences = found.differences;
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     for it in KNOWN {
         assert!(!it.reason.is_empty());
         let is_here = captures.iter().any(|path| path.ends_with(it.capture));
         for fact in it.facts.iter().filter(|_| is_here) {
-            let (capture, differs) = (it.capture, known.contains(&(it.capture, *fact)));
+            let (capture, differs) = (it.capture, found.known.contains(&(it.capture, *fact)));
             assert!(differs, "{capture}: {fact} differs no more");
         }
     }
@@ -326,29 +315,46 @@ fn wireshark_sees_the_same() {
 /// What comparing some captures has told.
 #[derive(Default)]
 struct Found {
-    /// How many facts of each protocol tshark told.
-    compared: BTreeMap<&'static str, u64>,
+    /// Of which tshark told a fact.
+    protocols: BTreeSet<&'static str>,
+    messages: Tally,
     /// Where we differ.
     differences: Vec<String>,
     /// Where that is known: the capture and the fact of a [`Known`].
     known: BTreeSet<(&'static str, &'static str)>,
 }
 
+fn compare_all(captures: &[PathBuf]) -> Found {
+    // tshark takes longer to start than to read.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = captures.len().div_ceil(threads).max(1);
+    let mut all = Found::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = captures
+            .chunks(share)
+            .map(|captures| scope.spawn(|| compare(captures)))
+            .collect();
+        for worker in workers {
+            let found = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            all.protocols.extend(found.protocols);
+            all.messages.merge(&found.messages);
+            all.differences.extend(found.differences);
+            all.known.extend(found.known);
+        }
+    });
+    all
+}
+
 fn compare(captures: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in captures {
-        let (ours, theirs) = (ours(path), theirs(path));
-        for it in COMPARISONS {
-            let of_protocol = |(fact, _): &(&String, &u64)| fact.starts_with(it.protocol);
-            let count: u64 = theirs
-                .iter()
-                .filter(of_protocol)
-                .map(|(_, count)| count)
-                .sum();
-            if count > 0 {
-                *found.compared.entry(it.protocol).or_insert(0) += count;
-            }
-        }
+        let packets = support::read(path).unwrap_or_default();
+        let (decoded, stats) = support::decode(&packets);
+        let (ours, theirs) = (ours(&decoded, &stats), theirs(path));
+        let told = |it: &&Comparison| theirs.keys().any(|fact| fact.starts_with(it.protocol));
+        let told = COMPARISONS.iter().filter(told).map(|it| it.protocol);
+        found.protocols.extend(told);
+        found.messages.add(&theirs, &stats);
         let facts: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
         for fact in facts {
             let count = |facts: &Facts| facts.get(fact).copied().unwrap_or(0);
@@ -377,10 +383,8 @@ fn known(path: &Path, fact: &str) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-fn ours(path: &Path) -> Facts {
-    let packets = support::read(path).unwrap_or_default();
+fn ours(decoded: &[Decoded], stats: &Stats) -> Facts {
     let mut facts = Facts::new();
-    let (decoded, stats) = support::decode(&packets);
     for protocol in COUNTED {
         let messages = stats.protocol(*protocol).messages;
         facts.insert(format!("{} messages", protocol.name()), messages);
