@@ -72,6 +72,7 @@ fn a_refused_password_is_an_attempt_of_its_account() {
     assert_eq!(actor.account, Account::new("alice", "corp.example"));
     assert!(!actor.authenticated);
     assert!(!format!("{decoded:?}").contains("Winter2024"));
+    assert_eq!(bind.request_bytes, 0);
     // Who failed to bind is nobody.
     assert_eq!(found[1].1.credentials, None);
     assert_eq!(stats.protocol(Protocol::Ldap).messages, 4);
@@ -220,6 +221,11 @@ fn changes_tell_what_attacks_change_and_no_passwords() {
     );
     assert_eq!(password.modification.values, 1);
     assert!(password.modification.texts.is_empty());
+    // Neither do lengths tell how long one is.
+    assert_eq!(password.modification.bytes, 0);
+    let told = |(it, _): &(&LdapOperation, &Activity)| it.request_bytes > 0;
+    let lengths: Vec<_> = found.iter().map(told).collect();
+    assert_eq!(lengths, [false, false, true, true, false, false]);
     assert_eq!(found[0].1.outcome, Outcome::Failure);
     let Operation::Add(Some(add)) = &found[1].0.operation else {
         panic!("{found:?}");

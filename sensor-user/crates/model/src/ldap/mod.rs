@@ -28,7 +28,7 @@ pub struct LdapOperation {
     /// How the server answered; `None` where that was not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<LdapResult>,
-    /// Bytes of the request.
+    /// Bytes of the request; 0 where there is a password in it.
     pub request_bytes: u32,
     /// Bytes of the answers seen.
     pub response_bytes: u64,
@@ -281,7 +281,7 @@ pub struct Attribute {
     pub name: Box<str>,
     /// How many `vals`.
     pub values: u32,
-    /// Their bytes.
+    /// Their bytes; 0 where they are secret.
     pub bytes: u32,
     /// The first eight of them, for attributes whose values attacks are told by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -25,7 +25,7 @@ pub enum ServiceArguments {
     Create {
         /// `lpServiceName`.
         name: Box<str>,
-        /// `lpBinaryPathName`: what it runs.
+        /// `lpBinaryPathName`: what it runs, passwords in it masked.
         binary_path: Box<str>,
         /// `dwServiceType`.
         service_type: u32,
@@ -37,7 +37,7 @@ pub enum ServiceArguments {
         /// The service, where its opening was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
-        /// `lpBinaryPathName`: what it runs from now on.
+        /// `lpBinaryPathName`: what it runs from now on, passwords in it masked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         binary_path: Option<Box<str>>,
     },
@@ -78,7 +78,7 @@ pub enum TaskArguments {
     },
     /// `NetrJobAdd`, 3.2.5.2.1.
     AddJob {
-        /// `Command`.
+        /// `Command`, passwords in it masked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<Box<str>>,
     },

@@ -153,12 +153,14 @@ pub(super) fn is_secret(name: &str) -> bool {
 pub(super) fn read(mut attribute: Ber<'_>) -> Option<Attribute> {
     let name = name(attribute.octets()?);
     let tells = TELLING.contains(&&*name);
+    let is_secret = is_secret(&name);
     let is_sid = *name == *"sidhistory";
     let mut vals = attribute.optional(SET).unwrap_or(Ber::new(&[], false));
     let (mut values, mut bytes, mut texts) = (0, 0usize, Vec::new());
     while let Some(value) = vals.octets() {
         values += 1;
-        bytes += value.len();
+        // How long a password is helps to guess it.
+        bytes += if is_secret { 0 } else { value.len() };
         if tells && texts.len() < MAX_TEXTS {
             let sid = is_sid.then(|| sid(value)).flatten();
             texts.push(sid.unwrap_or_else(|| text::value(value)));

@@ -2,6 +2,7 @@
 
 use goshawk_model::rpc::{RegistryArguments, RpcArguments, ServiceArguments, TaskArguments};
 
+use super::masked::masked;
 use super::{Exchange, Opened, Reader, close};
 
 /// Reads the operations of `svcctl` that lead to something being run.
@@ -109,7 +110,7 @@ fn create_service(call: &mut Exchange<'_>) -> Option<RpcArguments> {
     let _access = request.u32()?;
     let (service_type, start_type) = (request.u32()?, request.u32()?);
     let _error_control = request.u32()?;
-    let binary_path = request.text()?;
+    let binary_path = masked(&request.text()?);
     let handle = call.answered(|response| {
         // `lpdwTagId`
         if response.reference()? {
@@ -133,7 +134,7 @@ fn change_service(call: &mut Exchange<'_>) -> Option<RpcArguments> {
     let request = &mut call.request;
     let (_service_type, _start_type) = (request.u32()?, request.u32()?);
     let _error_control = request.u32()?;
-    let binary_path = request.maybe_text()?;
+    let binary_path = request.maybe_text()?.map(|path| masked(&path));
     tell_service(ServiceArguments::Change { name, binary_path })
 }
 
@@ -144,7 +145,7 @@ fn add_job(call: &mut Exchange<'_>) -> Option<RpcArguments> {
     request.align_structure()?;
     let (_time, _days_of_month) = (request.word()?, request.u32()?);
     let [_days_of_week, _flags] = request.array()?;
-    let command = request.maybe_text()?;
+    let command = request.maybe_text()?.map(|command| masked(&command));
     tell_task(TaskArguments::AddJob { command })
 }
 
@@ -198,6 +199,24 @@ mod tests {
     use super::super::writer::{BOTH, Dialogue, Writer};
     use super::*;
 
+    const COMMAND: &str = "cmd.exe /c net user mallory S3cret /add";
+    const MASKED: &str = "cmd.exe /c net user mallory *** /add";
+
+    #[test]
+    fn a_service_is_changed() {
+        for syntax in BOTH {
+            let mut request = Writer::new(syntax);
+            request.handle(1).u32(u32::MAX).u32(u32::MAX).u32(u32::MAX);
+            request.maybe_text(Some(COMMAND));
+            let changed = ServiceArguments::Change {
+                name: None,
+                binary_path: Some(MASKED.into()),
+            };
+            let told = Dialogue::default().call(SVCCTL, 11, &request, None);
+            assert_eq!(told, Some(RpcArguments::Svcctl(changed)));
+        }
+    }
+
     #[test]
     fn a_service_is_created_and_started() {
         for syntax in BOTH {
@@ -209,11 +228,11 @@ mod tests {
                 .text("BTOBTO")
                 .maybe_text(Some("BTOBTO"))
                 .u32(0xf01ff);
-            request.u32(0x10).u32(3).u32(0).text("cmd.exe /c whoami");
+            request.u32(0x10).u32(3).u32(0).text(COMMAND);
             response.reference(false).handle(2).u32(0);
             let created = ServiceArguments::Create {
                 name: "BTOBTO".into(),
-                binary_path: "cmd.exe /c whoami".into(),
+                binary_path: MASKED.into(),
                 service_type: 0x10,
                 start_type: 3,
             };
@@ -258,9 +277,9 @@ mod tests {
                 .align_structure()
                 .word(60_000)
                 .u32(0);
-            request.bytes(&[0, 0]).maybe_text(Some("evil.bat"));
+            request.bytes(&[0, 0]).maybe_text(Some(COMMAND));
             let added = TaskArguments::AddJob {
-                command: Some("evil.bat".into()),
+                command: Some(MASKED.into()),
             };
             let told = Dialogue::default().call(ATSVC, 0, &request, None);
             assert_eq!(told, Some(RpcArguments::Task(added)));

@@ -6,6 +6,7 @@ mod epm;
 mod files;
 mod handles;
 mod lsarpc;
+mod masked;
 mod netlogon;
 mod paths;
 mod samr;
