@@ -11,6 +11,9 @@ pub struct Stats {
     drops: [u64; Drop::ALL.len()],
 }
 
+/// Messages of each protocol that could not be understood.
+pub(crate) type Errors = [u64; Protocol::ALL.len()];
+
 /// Counters of one protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProtocolStats {
@@ -139,6 +142,18 @@ impl Stats {
     pub(crate) fn sealed(&mut self, protocol: Protocol) {
         if let Some(counts) = self.protocols.get_mut(protocol as usize) {
             counts.sealed += 1;
+        }
+    }
+
+    /// The errors of each protocol, for [`Self::forgive`].
+    pub(crate) fn errors(&self) -> Errors {
+        self.protocols.map(|counts| counts.errors)
+    }
+
+    /// Takes back the errors counted since.
+    pub(crate) fn forgive(&mut self, errors: Errors) {
+        for (counts, errors) in self.protocols.iter_mut().zip(errors) {
+            counts.errors = errors;
         }
     }
 

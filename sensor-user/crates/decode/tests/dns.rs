@@ -50,6 +50,26 @@ fn asked(question: &Dns, answers: &[Dns]) -> Activity {
 }
 
 #[test]
+fn dns_on_another_port_is_known_by_its_whole_message() {
+    let host = |flags| Dns::new(7, flags | RECURSE).question("ws1.corp.example", (rtype::A, IN));
+    let answer = host(ANSWER).record(1, "ws1.corp.example", (rtype::A, IN), &[10, 0, 0, 9]);
+    let other = (SERVER, 5300);
+    let of = |question: &[u8], answer: &[u8]| {
+        let mut wire = Wire::new();
+        wire.udp(ASKER, other, question);
+        wire.udp(other, ASKER, answer);
+        let (found, stats) = found(&wire);
+        (found.len(), stats.protocol(Protocol::Dns).messages)
+    };
+    let (question, answer) = (host(0).bytes(), answer.bytes());
+    assert_eq!(of(&question, &answer), (1, 2));
+    let longer = |bytes: &[u8]| [bytes, &[0]].concat();
+    assert_eq!(of(&longer(&question), &longer(&answer)), (0, 0));
+    let (end, start) = (question.len() - 1, answer.len() - 1);
+    assert_eq!(of(&question[..end], &answer[..start]), (0, 0));
+}
+
+#[test]
 fn a_question_and_its_answer_are_one_activity() {
     let host = |flags| Dns::new(7, flags | RECURSE).question("WS1.Corp.Example", (rtype::A, IN));
     let answer = host(ANSWER)

@@ -4,10 +4,12 @@
 mod support;
 
 use etherparse::PacketBuilder;
-use goshawk_decode::{Decoded, Drop, LinkType};
+use goshawk_decode::{Decoded, Drop, LinkType, Protocol};
+use goshawk_model::dns::rtype;
 use goshawk_model::rpc::DRSUAPI;
 use goshawk_model::{Kind, Outcome};
 
+use support::dns::{ANSWER, Dns, IN};
 use support::messages::*;
 use support::wire::{CLIENT, SERVER, Wire};
 use support::{Packet, decode, story};
@@ -73,6 +75,21 @@ fn a_capture_with_a_short_snaplen_still_tells_the_calls() {
         _ => true,
     }));
     assert!(stats.dropped(Drop::CutPacket) > 0);
+}
+
+#[test]
+fn a_first_fragment_that_was_cut_is_read_as_far_as_it_goes() {
+    let host = |flags| Dns::new(7, flags).question("ws1.corp.example", (rtype::TXT, IN));
+    let answer = host(ANSWER).record(1, "ws1.corp.example", (rtype::TXT, IN), &[b'a'; 1400]);
+    let mut wire = Wire::new();
+    wire.udp((SERVER, 53), (CLIENT, 50_001), &answer.bytes());
+    let packet = wire.packets.last_mut().unwrap();
+    // More fragments to come, and a snaplen of 120.
+    packet.data[14 + 6] = 0x20;
+    packet.data.truncate(120);
+    let (found, stats) = decode(&wire.packets);
+    let counts = stats.protocol(Protocol::Dns);
+    assert_eq!((found.len(), counts.messages, counts.errors), (1, 1, 0));
 }
 
 #[test]

@@ -118,6 +118,10 @@ impl Decoder {
         if self.is_copy(&packet, frame.time) {
             return;
         }
+        // The datagram will never be whole. Its first fragment is read as a datagram that was cut.
+        if packet.missing > 0 && fragment.offset == 0 {
+            return self.whole(&packet, frame, depth, out);
+        }
         let Shared { stats, limits, .. } = &mut self.shared;
         let payload = self
             .fragments
@@ -230,7 +234,12 @@ impl Decoder {
         if let Some(protocol) = protocol::datagram(udp.payload(), &key, &self.shared.limits) {
             self.table
                 .with(key, true, stamp, &mut self.shared, out, |flow, cx| {
+                    let errors = cx.stats.errors();
                     flow.datagram(protocol, side, udp.payload(), cx);
+                    if packet.missing > 0 {
+                        // What ends early because it was not captured contradicts nothing.
+                        cx.stats.forgive(errors);
+                    }
                 });
         }
         Some(())

@@ -52,6 +52,8 @@ const DATAGRAMS: &[(Telling, Opening)] = &[
     (sntp::tells_datagram, || {
         Box::<sntp::Conversation>::default()
     }),
+    // Names of NetBIOS have the same format; they are known by their port.
+    (dns::tells_anywhere, || Box::<dns::Conversation>::default()),
 ];
 
 /// One of the protocols over UDP.

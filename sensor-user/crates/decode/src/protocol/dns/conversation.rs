@@ -77,7 +77,7 @@ impl Conversation {
         let message = message::parse(bytes);
         let is_whole = message.as_ref().is_some_and(|message| message.is_whole);
         cx.stats.message(Protocol::Dns, is_whole);
-        let (Some(message), Some(service)) = (message, service(&cx.flow)) else {
+        let Some(message) = message else {
             return;
         };
         let received = Received {
@@ -88,7 +88,7 @@ impl Conversation {
             } else {
                 Digest::default()
             },
-            service,
+            service: service(&cx.flow).unwrap_or(DnsService::Dns),
         };
         if received.message.header.is_response {
             self.answer(side.other(), received, cx);

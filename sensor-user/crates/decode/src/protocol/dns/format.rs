@@ -63,6 +63,7 @@ pub(crate) struct Record<'a> {
 
 /// Length of a header, and so of the shortest message.
 pub(crate) const HEADER: usize = 12;
+const CLASS_IN: u16 = 1;
 /// The shortest question: the root's name, type and class.
 const MIN_QUESTION: usize = 5;
 /// The shortest record: the root's name, type, class, TTL and length.
@@ -105,6 +106,29 @@ impl Header {
         let records: usize = records.into_iter().map(usize::from).sum();
         HEADER + usize::from(questions) * MIN_QUESTION + records * MIN_RECORD
     }
+}
+
+/// Whether `bytes` are a message beyond doubt: a question or an answer with one question, of the
+/// Internet's class, that ends where its last record does.
+pub(crate) fn is_certain(bytes: &[u8]) -> bool {
+    let Some((header, mut sections)) = Header::read(bytes) else {
+        return false;
+    };
+    let Counts {
+        questions,
+        answers,
+        authorities,
+        additionals,
+    } = header.counts;
+    let fits = questions == 1 && header.opcode == 0 && header.least() <= bytes.len();
+    let is_question = header.is_response || (answers == 0 && authorities == 0);
+    if !fits || !is_question || sections.question().is_none_or(|it| it.qclass != CLASS_IN) {
+        return false;
+    }
+    let mut records = [answers, authorities, additionals]
+        .into_iter()
+        .flat_map(|count| 0..count);
+    records.all(|_| sections.record().is_some()) && sections.0.remaining() == 0
 }
 
 impl<'a> Sections<'a> {

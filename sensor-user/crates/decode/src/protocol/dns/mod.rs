@@ -26,14 +26,23 @@ const MARK: usize = 2;
 /// The highest operation code in use: DSO (RFC 8490).
 const MAX_OPCODE: u8 = 6;
 
-/// Whether a UDP datagram is a DNS message. A header says so little that only the well-known ports
-/// are looked at.
+/// Whether a UDP datagram on a well-known port is a DNS message.
 pub(crate) fn tells_datagram(bytes: &[u8], flow: &FlowKey, _limits: &Limits) -> Verdict {
     match service(flow) {
         Some(_) if Header::read(bytes).is_some_and(|(header, _)| is_header(&header)) => {
             Verdict::Yes
         }
         _ => Verdict::No,
+    }
+}
+
+/// Whether a UDP datagram on any port is a DNS message. A header says little: it must be read to its
+/// end.
+pub(crate) fn tells_anywhere(bytes: &[u8], _flow: &FlowKey, _limits: &Limits) -> Verdict {
+    if format::is_certain(bytes) {
+        Verdict::Yes
+    } else {
+        Verdict::No
     }
 }
 
