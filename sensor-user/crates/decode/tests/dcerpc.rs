@@ -314,6 +314,28 @@ fn fragments_of_a_request_are_read_as_one() {
 }
 
 #[test]
+fn what_may_be_sealed_is_not_read() {
+    let stub = lookup_names("Administrator");
+    let asked = Pdu::request(2, 17, &stub);
+    let arguments = |asked: Pdu, cut: usize| {
+        let mut wire = Wire::new();
+        let mut tcp = wire.open(50_004, 49_668);
+        wire.ask(&mut tcp, &Pdu::bind(1, SAMR).bytes());
+        wire.answer(&mut tcp, &Pdu::bind_ack(1).bytes());
+        wire.ask(&mut tcp, &asked.bytes());
+        let packet = wire.packets.last_mut().unwrap();
+        packet.data.truncate(packet.data.len() - cut);
+        let (decoded, _) = decode(&wire.packets);
+        calls(&decoded)[0].0.arguments.clone()
+    };
+    assert!(arguments(asked.clone(), 0).is_some());
+    assert!(arguments(asked.clone().with(10, 5, &[0; 16]), 0).is_some());
+    assert_eq!(arguments(asked.clone().with(10, 6, &[0; 16]), 0), None);
+    // The capture ends in the trailer, which would say.
+    assert_eq!(arguments(asked.with(10, 6, &[0; 16]), 20), None);
+}
+
+#[test]
 fn a_verification_trailer_is_no_part_of_the_stub() {
     let mut stub = lookup_names("krbtgt");
     let length = stub.len();

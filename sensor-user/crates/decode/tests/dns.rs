@@ -282,6 +282,38 @@ fn an_update_tells_each_change() {
     assert_eq!(it.answer.as_ref().unwrap().rcode, 5);
 }
 
+#[test]
+fn counts_that_promise_more_than_there_is_are_errors() {
+    let question = Dns::new(7, RECURSE).question("ws1.corp.example", (rtype::A, IN));
+    for (section, stream) in (0..4).flat_map(|section| [(section, false), (section, true)]) {
+        let mut bytes = question.bytes();
+        bytes[4 + 2 * section..][..2].copy_from_slice(&[0xff, 0xff]);
+        let mut wire = Wire::new();
+        if stream {
+            // Behind a message that is one: by itself it would not even begin a conversation.
+            let mut tcp = wire.open(50_002, 53);
+            wire.ask(&mut tcp, &question.framed());
+            wire.ask(
+                &mut tcp,
+                &[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat(),
+            );
+            let mut other = wire.open(50_003, 53);
+            wire.ask(
+                &mut other,
+                &[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat(),
+            );
+        } else {
+            wire.udp(ASKER, DNS, &question.bytes());
+            wire.udp(ASKER, DNS, &bytes);
+        }
+        let (found, stats) = found(&wire);
+        let counts = stats.protocol(Protocol::Dns);
+        assert_eq!((counts.messages, counts.errors), (2, 1), "{section}");
+        // What can be read of it is told: a question, if that is there.
+        assert_eq!(found.len(), if section == 0 { 1 } else { 2 });
+    }
+}
+
 /// A key is agreed on over TCP with a Kerberos ticket; then an update is signed with it.
 fn signed_update(wire: &mut Wire, error: u16, answered: impl Fn(Dns) -> Dns) {
     let key = "1234-ms-7.abc";

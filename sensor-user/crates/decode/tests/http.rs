@@ -132,6 +132,55 @@ fn a_ticket_is_presented_and_a_proxy_is_named() {
 }
 
 #[test]
+fn a_proxy_refuses_what_is_for_it_and_a_server_what_is_for_that() {
+    use Outcome::{Failure, Success, Unknown};
+    for (field, status, expected) in [
+        ("Authorization", 401, Failure),
+        ("Authorization", 403, Success),
+        // The proxy in front has not let it through.
+        ("Authorization", 407, Unknown),
+        ("Proxy-Authorization", 407, Failure),
+        // The proxy has, and the server behind it wants to know who asks, too.
+        ("Proxy-Authorization", 401, Success),
+    ] {
+        for (scheme, token) in [
+            ("Basic", b"alice:hunter2".to_vec()),
+            ("Negotiate", ap_req(&story::service_ticket())),
+        ] {
+            let mut wire = Wire::new();
+            let mut tcp = wire.open(50_200, 3128);
+            let asked = request("GET", "/", &[(field, &shown(scheme, &token))], 0);
+            wire.ask(&mut tcp, &asked);
+            wire.answer(&mut tcp, &answer(status, &[], 10));
+            wire.close(&tcp);
+            let (decoded, _) = decode(&wire.packets);
+            for it in &decoded {
+                assert_eq!(it.activity.outcome, expected, "{field} {status} {it:?}");
+            }
+            let credentials = told(&decoded)[0].0.credentials.as_ref().unwrap();
+            assert_eq!(credentials.proven, expected == Success);
+        }
+    }
+}
+
+#[test]
+fn a_path_ends_where_a_session_s_token_may_begin() {
+    for target in [
+        "/certsrv/x.asp;jsessionid=S3cret",
+        "/certsrv/x.asp?token=S3cret",
+        "/certsrv/x.asp#S3cret",
+        "http://ca.corp.example/certsrv/x.asp;a=S3cret?b=c",
+    ] {
+        let mut wire = Wire::new();
+        let mut tcp = wire.open(50_200, 80);
+        wire.ask(&mut tcp, &request("GET", target, &[], 0));
+        wire.answer(&mut tcp, &answer(200, &[], 10));
+        let (decoded, _) = decode(&wire.packets);
+        assert_eq!(&*told(&decoded)[0].1.path, "/certsrv/x.asp", "{target}");
+    }
+}
+
+#[test]
 fn what_follows_a_logon_is_asked_in_its_name() {
     // Relayed to a web enrolment service ("ESC8").
     let mut wire = Wire::new();

@@ -157,6 +157,30 @@ fn a_refused_logon_says_why() {
 /// A server that maps bad passwords to its guest answers a wrong one with success ([MS-SMB2] 2.2.6,
 /// SMB2_SESSION_FLAG_IS_GUEST).
 #[test]
+fn who_is_not_let_go_stays() {
+    const LOGOFF: u16 = 2;
+    for refused in [true, false] {
+        let (mut wire, mut tcp) = connected("\\\\dc1\\C$", 1);
+        wire.ask(&mut tcp, &Smb2::new(LOGOFF, 4, vec![4, 0, 0, 0]).frame());
+        let answer = if refused {
+            Smb2::refusal(LOGOFF, 4, 0xc000_000d)
+        } else {
+            Smb2::done(LOGOFF, 4)
+        };
+        wire.answer(&mut tcp, &answer.frame());
+        wire.ask(&mut tcp, &Smb2::create(5, "x.exe", 2, 0).frame());
+        wire.answer(&mut tcp, &Smb2::created(5, 2, 0, FILE).frame());
+        let (decoded, _) = decode(&wire.packets);
+        let created = &decoded.last().unwrap().activity;
+        let share = files(&decoded)[0].0.share.as_ref();
+        assert_eq!(
+            (created.actor.is_some(), share.is_some()),
+            (refused, refused)
+        );
+    }
+}
+
+#[test]
 fn a_guest_is_not_the_account_he_named() {
     const IS_GUEST: u16 = 1;
     let mut wire = Wire::new();

@@ -325,6 +325,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_message_in_tiny_buffers_is_not_copied_with_each() {
+        let mut inside = Inside::default();
+        let long = [&[0x30, 0x82, 0x40, 0, 2, 1, 3, 0x64][..], &[0; 0x3ffc]].concat();
+        let mut capacities = std::collections::BTreeSet::new();
+        let mut whole = 0;
+        for byte in &long {
+            inside.take([std::slice::from_ref(byte), &[]], |head, bytes| {
+                whole += usize::from(head.length == bytes.len());
+                head.length == bytes.len()
+            });
+            capacities.insert(inside.partial.capacity());
+        }
+        assert_eq!((whole, inside.held()), (1, 0));
+        // It grows by doubling, and not with each byte.
+        assert!(capacities.len() < 32, "{}", capacities.len());
+    }
+
+    #[test]
     fn a_long_message_is_read_by_its_head_and_skipped() {
         let mut inside = Inside::default();
         let mut seen = Vec::new();
