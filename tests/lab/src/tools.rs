@@ -14,6 +14,7 @@ pub const PACKAGES: &[&str] = &[
     "adcli",
     "curl",
     "dnsutils",
+    "hydra",
     "iproute2",
     "krb5-pkinit",
     "krb5-user",

@@ -228,6 +228,7 @@ impl Engine {
         } = &mut self.state;
         let scene = Scene {
             now: clock.now(),
+            began: clock.began(),
             at,
             repeated,
             knowledge,

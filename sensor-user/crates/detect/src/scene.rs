@@ -1,6 +1,7 @@
 //! What a rule sees beside the activity itself.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use goshawk_model::{Account, Host, Party, Timestamp};
 
@@ -12,6 +13,8 @@ use crate::settings::Settings;
 pub(crate) struct Scene<'a> {
     /// The clock, by which windows close.
     pub(crate) now: Timestamp,
+    /// When the engine began to learn.
+    pub(crate) began: Timestamp,
     /// The activity's own time.
     pub(crate) at: Timestamp,
     /// Whether the activity repeats a request that was answered the same way before.
@@ -50,6 +53,11 @@ impl Scene<'_> {
             Some(name) => format!("{name} ({ip})"),
             None => ip.to_string(),
         }
+    }
+
+    /// Whether what is relative to a baseline of this length is still being learned.
+    pub(crate) fn learns(&self, baseline: Duration) -> bool {
+        self.settings.learning.enabled && self.now < self.began + baseline
     }
 
     /// Whether the administrator set `account` up as bait.

@@ -10,10 +10,14 @@ use goshawk_model::inventory::{Sighting, SightingSource};
 use goshawk_model::kerberos::{
     Answer, AnswerData, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
 };
+use goshawk_model::ldap::{
+    Authentication, Bind, BindRequest, LdapOperation, LdapResult, Operation, Protection,
+};
+use goshawk_model::ntlm::{AvPairs, LmResponse, NtResponse, NtlmAuthenticate, NtlmLogon};
 use goshawk_model::rpc::{DRSUAPI, RpcAuth, RpcCall, RpcTransport};
 use goshawk_model::{
     Account, Activity, Carrier, Confidence, Credentials, Digest, Flow, Host, Kind, Mechanism,
-    Outcome, Timestamp, Transport,
+    Outcome, Status, Timestamp, Transport,
 };
 
 /// What Windows 10 and later offer.
@@ -276,6 +280,79 @@ impl Net {
         self.activity(from, Outcome::Success, kind)
     }
 
+    /// An authentication with NTLM, accepted unless the carrier has a status.
+    pub(crate) fn ntlm(
+        &self,
+        account: &str,
+        from: &str,
+        carrier: Carrier,
+        status: Option<Status>,
+    ) -> Activity {
+        let account = Account::new(account, "CORP");
+        let shown = NtlmAuthenticate {
+            flags: 0x6209_8215,
+            version: None,
+            user: Some(account.name().into()),
+            domain: Some("CORP".into()),
+            workstation: Some("WS9".into()),
+            lm_response: LmResponse::Absent,
+            nt_response: NtResponse::Ntlmv2,
+            mic: true,
+            session_key: true,
+            timestamp: None,
+            target_info: AvPairs::default(),
+            digest: None,
+        };
+        let kind = Kind::Ntlm(Box::new(NtlmLogon {
+            authenticate: Some(shown),
+            status,
+            ..NtlmLogon::new(carrier)
+        }));
+        let outcome = success_unless(status.is_some());
+        Activity {
+            credentials: Some(Arc::new(Credentials {
+                account: Some(account),
+                proven: status.is_none(),
+                ..Credentials::new(Mechanism::Ntlm)
+            })),
+            ..self.activity(from, outcome, kind)
+        }
+    }
+
+    /// A simple bind, refused with the error that Windows names in `data`, or else accepted.
+    pub(crate) fn bind(&self, account: &str, from: &str, data: Option<u32>) -> Activity {
+        let account = Account::new(account, "corp.example");
+        let outcome = success_unless(data.is_some());
+        let kind = Kind::Ldap(Box::new(LdapOperation {
+            message_id: 1,
+            operation: Operation::Bind(Bind {
+                request: Some(BindRequest {
+                    version: 3,
+                    name: account.as_str().into(),
+                    authentication: Authentication::Simple,
+                }),
+                rounds: 1,
+            }),
+            controls: Vec::new(),
+            protection: Protection::None,
+            result: Some(LdapResult {
+                result_code: if data.is_some() { 49 } else { 0 },
+                data: data.unwrap_or(0),
+                ..LdapResult::default()
+            }),
+            request_bytes: 40,
+            response_bytes: 100,
+        }));
+        Activity {
+            credentials: Some(Arc::new(Credentials {
+                account: Some(account),
+                proven: data.is_none(),
+                ..Credentials::new(Mechanism::Password)
+            })),
+            ..self.activity(from, outcome, kind)
+        }
+    }
+
     /// A call of `drsuapi`.
     pub(crate) fn drs(
         &self,
@@ -329,6 +406,14 @@ pub(crate) fn ntlm(account: &str) -> Option<Credentials> {
         proven: true,
         ..Credentials::new(Mechanism::Ntlm)
     })
+}
+
+fn success_unless(refused: bool) -> Outcome {
+    if refused {
+        Outcome::Failure
+    } else {
+        Outcome::Success
+    }
 }
 
 fn outcome(answer: &Answer) -> Outcome {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use goshawk_model::kerberos::{
     Answer, AsExchange, AsRequest, TgsExchange, error, error_name, etype_name,
 };
-use goshawk_model::{Account, Activity, Confidence, Kind, Party, Severity};
+use goshawk_model::{Account, Activity, Confidence, Digest, Kind, Party, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::services::Service;
@@ -92,6 +92,8 @@ struct Reply {
     /// Encryption types offered, as many as matter.
     offered: Vec<i32>,
     sealed_with: i32,
+    /// The tickets that came with it and with its repetitions, the latest few.
+    tickets: Vec<Digest>,
     /// Whether it belongs to a campaign already.
     recorded: bool,
 }
@@ -101,15 +103,15 @@ struct Reply {
 struct Source {
     /// The one reply to a full offer that was not used; a second one makes a campaign.
     lone: Option<(Account, Reply)>,
-    /// Accounts asked for with RC4 alone and refused; fewer than [`ATTEMPTS`].
-    attempts: BTreeMap<Account, (Mark, i32)>,
+    /// Accounts asked for with RC4 alone, and the error; fewer than [`ATTEMPTS`].
+    attempts: BTreeMap<Account, (Mark, Option<i32>)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Facts {
-    /// Accounts whose replies were got → whether the ticket was used after all.
-    got: BTreeMap<Account, bool>,
+    /// Accounts whose replies were got → whether a ticket was used after all.
+    got: BTreeMap<Account, Got>,
     /// Accounts asked for in vain.
     tried: u64,
     rc4: u64,
@@ -117,6 +119,14 @@ pub(super) struct Facts {
     sure: bool,
     /// Whether the use of a ticket may have been missed.
     blind: bool,
+}
+
+/// What became of an account's replies.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Got {
+    tickets: Vec<Digest>,
+    used: bool,
 }
 
 impl Detection for AsrepRoasting {
@@ -153,7 +163,7 @@ impl Detection for AsrepRoasting {
 
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         let facts = &campaign.facts;
-        let all_used = facts.tried == 0 && facts.got.values().all(|&used| used);
+        let all_used = facts.tried == 0 && facts.got.values().all(|got| got.used);
         let confidence = match (all_used, facts.sure, facts.blind) {
             (true, _, _) | (false, false, true) => Confidence::Low,
             (false, true, _) => Confidence::High,
@@ -179,7 +189,7 @@ impl Detection for AsrepRoasting {
             )
         } else {
             format!(
-                "Somebody at {place} asked for password-sealed replies of {} and got none.",
+                "Somebody at {place} asked for password-sealed replies of {} and got none, as far as seen.",
                 count(facts.tried, "account")
             )
         };
@@ -193,14 +203,14 @@ impl Detection for AsrepRoasting {
         }
         if facts.tried > 0 {
             reason += &format!(
-                " {} asked for with RC4 alone and refused, and no proof followed.",
+                " {} asked for with RC4 alone and not given, as far as seen, and no proof followed.",
                 match facts.tried {
                     1 => "1 account was".to_owned(),
                     n => format!("{n} accounts were"),
                 }
             );
         }
-        let used = facts.got.values().filter(|&&used| used).count() as u64;
+        let used = facts.got.values().filter(|got| got.used).count() as u64;
         if used > 0 {
             reason += &format!(
                 " Against it speaks that the tickets of {} were used, which takes the password.",
@@ -251,15 +261,26 @@ impl AsrepRoasting {
             return;
         };
         let Some(owner) = &fact.owner else { return };
-        let key = (fact.asked_from, owner.clone());
-        let Some(reply) = self.pending.remove(&key) else {
+        let Some(ticket) = presented.map(|ticket| ticket.id) else {
             return;
         };
-        if reply.recorded
+        let key = (fact.asked_from, owner.clone());
+        let waits = |reply: &Reply| reply.tickets.contains(&ticket);
+        if self.pending.get(&key).is_some_and(waits) {
+            self.pending.remove(&key);
+        }
+        // It may have waited in somebody's cache for longer than replies are held.
+        let is_news = |got: &Got| !got.used && got.tickets.contains(&ticket);
+        if campaigns
+            .facts(&key.0)
+            .is_some_and(|facts| facts.got.get(&key.1).is_some_and(is_news))
             && let Some(facts) = campaigns.change(&key.0)
-            && let Some(used) = facts.got.get_mut(&key.1)
+            && let Some(got) = facts.got.get_mut(&key.1)
         {
-            *used = true;
+            got.used = true;
+        }
+        if let Some(source) = self.sources.get_mut(&key.0) {
+            source.lone.take_if(|(_, reply)| waits(reply));
         }
     }
 
@@ -291,25 +312,30 @@ impl AsrepRoasting {
                         .take(NARROW + SHORT)
                         .collect(),
                     sealed_with: *reply_etype,
+                    tickets: vec![ticket.id],
                     recorded: false,
                 };
                 self.got(ip, account, reply, scene, campaigns);
             }
-            Answer::Refused(code)
+            Answer::Refused(_) | Answer::Unseen
                 if is_rc4_only(&request.etypes)
-                    && hides_an_account(*code)
+                    && hides_an_account(&exchange.answer)
                     && exchange
                         .service
                         .as_deref()
                         .is_none_or(|service| Service::new(service).is_ticket_granting()) =>
             {
+                let code = match exchange.answer {
+                    Answer::Refused(code) => Some(code),
+                    _ => None,
+                };
                 let source = self.sources.touch(ip, scene.now, Source::default);
                 source
                     .attempts
                     .retain(|_, (mark, _)| mark.now + TOGETHER > scene.now);
                 source
                     .attempts
-                    .insert(account.clone(), (Mark::new(activity, scene), *code));
+                    .insert(account.clone(), (Mark::new(activity, scene), code));
                 if source.attempts.len() >= ATTEMPTS {
                     let attempts = std::mem::take(&mut source.attempts);
                     tried(ip, attempts, scene, campaigns);
@@ -340,7 +366,10 @@ impl AsrepRoasting {
         }
         // The first one counts: whoever asks every minute is waited for once.
         match self.pending.get_mut(&key) {
-            Some(first) => first.recorded |= reply.recorded,
+            Some(first) => {
+                first.recorded |= reply.recorded;
+                remember(&mut first.tickets, reply.tickets);
+            }
             None => {
                 self.pending.touch(key, scene.now, || reply);
             }
@@ -377,6 +406,18 @@ impl AsrepRoasting {
     }
 }
 
+/// Adds tickets, of which a few are kept.
+fn remember(tickets: &mut Vec<Digest>, more: Vec<Digest>) {
+    const KEPT: usize = 4;
+    for ticket in more {
+        if !tickets.contains(&ticket) {
+            tickets.push(ticket);
+        }
+    }
+    let surplus = tickets.len().saturating_sub(KEPT);
+    tickets.drain(..surplus);
+}
+
 /// Records replies that were got.
 fn collected(
     ip: IpAddr,
@@ -402,8 +443,9 @@ fn collected(
     for (account, reply) in replies {
         facts.rc4 += u64::from(is_rc4(reply.sealed_with) && prefers_rc4(&reply.offered));
         facts.blind |= scene.knowledge.watch.blind(reply.mark.at, scene.at);
-        if facts.got.len() < NAMED {
-            facts.got.insert(account, false);
+        if facts.got.len() < NAMED || facts.got.contains_key(&account) {
+            let got = facts.got.entry(account).or_default();
+            remember(&mut got.tickets, reply.tickets);
         }
     }
     facts.sure |= sure || (several && facts.got.len() > 1);
@@ -412,7 +454,7 @@ fn collected(
 /// Records accounts that were asked for in vain.
 fn tried(
     ip: IpAddr,
-    attempts: BTreeMap<Account, (Mark, i32)>,
+    attempts: BTreeMap<Account, (Mark, Option<i32>)>,
     scene: &Scene<'_>,
     campaigns: &mut Campaigns<IpAddr, Facts>,
 ) {
@@ -421,7 +463,7 @@ fn tried(
         at: mark.at,
         evidence: mark.evidence(format!(
             "{account} was asked for with RC4 alone; the answer was {}",
-            error_name(code)
+            code.map_or("not seen", error_name)
         )),
         target: Some(victim(account)),
     });
@@ -438,11 +480,16 @@ fn victim(account: Account) -> Party {
     }
 }
 
-/// Whether the refusal leaves open that the account exists.
-fn hides_an_account(code: i32) -> bool {
+/// Whether the answer leaves open that the account exists.
+fn hides_an_account(answer: &Answer) -> bool {
     !matches!(
-        code,
-        error::C_PRINCIPAL_UNKNOWN | error::WRONG_REALM | error::RESPONSE_TOO_BIG | error::AP_SKEW
+        answer,
+        Answer::Refused(
+            error::C_PRINCIPAL_UNKNOWN
+                | error::WRONG_REALM
+                | error::RESPONSE_TOO_BIG
+                | error::AP_SKEW
+        )
     )
 }
 

@@ -12,11 +12,17 @@ mod asrep_roasting;
 mod bait;
 mod brute_force;
 mod dcsync;
+mod enumeration;
+mod guessing;
 mod honeytoken_ldap;
 mod honeytoken_samr;
 mod honeytoken_used;
 mod kerberoasting;
+mod ldap_brute_force;
+mod ping_enumeration;
 pub(crate) mod services;
+mod smb_brute_force;
+mod timeroasting;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -121,13 +127,17 @@ macro_rules! detections {
 // By number.
 detections! {
     account_enumeration: AccountEnumeration,
+    ldap_brute_force: LdapBruteForce,
     dcsync: DcSync,
     honeytoken_used: HoneytokenUsed,
     brute_force: BruteForce,
+    smb_brute_force: SmbBruteForce,
     kerberoasting: Kerberoasting,
     asrep_roasting: AsrepRoasting,
     honeytoken_ldap: HoneytokenLdap,
+    ping_enumeration: PingEnumeration,
     honeytoken_samr: HoneytokenSamr,
+    timeroasting: Timeroasting,
 }
 
 /// A rule with its campaigns.

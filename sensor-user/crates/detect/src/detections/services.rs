@@ -16,15 +16,18 @@ pub(crate) struct Service<'a> {
 
 /// Classes whose services run under the computer's own account: what Windows and Samba register
 /// on machine accounts, and the classes that Active Directory maps to `HOST` where nothing else is
-/// registered ([MS-ADTS] 6.1.1.2.4.1.2 `sPNMappings`). `http` and `www` are mapped as well, but
+/// registered ([MS-ADTS] 6.1.1.2.4.1.2 `sPNMappings`), failover clusters, Hyper-V and System Center's
+/// agents among them. `http` and `www` are mapped as well, but
 /// are the ones that are registered on users' accounts all the time.
 const COMPUTER_CLASSES: &[&str] = &[
+    "adtserver",
     "alerter",
     "appmgmt",
     "browser",
     "cifs",
     "cisvc",
     "clipsrv",
+    "cmrcservice",
     "dcom",
     "dhcp",
     "dmserver",
@@ -38,14 +41,23 @@ const COMPUTER_CLASSES: &[&str] = &[
     "fax",
     "gc",
     "host",
+    "hyper-v replica service",
     "ias",
     "iisadmin",
+    "imap",
+    "imap4",
     "krbtgt",
     "ldap",
     "mcsvc",
     "messenger",
-    "msiserver",
+    "microsoft virtual console service",
+    "microsoft virtual system migration service",
+    "msclustervirtualserver",
     "msdtc",
+    "msiserver",
+    "msomhsvc",
+    "msservercluster",
+    "msserverclustermgmtapi",
     "netdde",
     "netddedsm",
     "netlogon",
@@ -55,6 +67,8 @@ const COMPUTER_CLASSES: &[&str] = &[
     "oakley",
     "plugplay",
     "policyagent",
+    "pop",
+    "pop3",
     "protectedstorage",
     "rasman",
     "remoteaccess",
@@ -71,6 +85,8 @@ const COMPUTER_CLASSES: &[&str] = &[
     "schedule",
     "scm",
     "seclogon",
+    "sip",
+    "smsvc",
     "smtp",
     "smtpsvc",
     "snmp",
@@ -142,6 +158,18 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// What makes two names one service: its class and its host, short, without port or instance.
+    /// One SQL server is registered as `MSSQLSvc/db`, `MSSQLSvc/db.corp.example`, with its port and
+    /// with its instance's name.
+    pub(crate) fn family(&self) -> String {
+        let instance = self.instance.unwrap_or_default();
+        let host = instance.split(['.', ':', '/']).next().unwrap_or(instance);
+        if self.instance.is_none() {
+            return self.account().as_str().to_owned();
+        }
+        format!("{}/{host}", self.class).to_lowercase()
+    }
+
     /// The account it names, where it is named as an account and not as a service:
     /// `svc_sql@REALM`, `CORP\svc_sql@REALM`, `svc_sql@corp.example@REALM`.
     pub(crate) fn named_account(&self) -> Option<Account> {
@@ -183,6 +211,8 @@ mod tests {
             "krbtgt/OTHER.EXAMPLE@CORP.EXAMPLE",
             "ws1$@CORP.EXAMPLE",
             "CORP\\ws1$@CORP.EXAMPLE",
+            "Microsoft Virtual System Migration Service/hv1@CORP.EXAMPLE",
+            "MSOMHSvc/srv@CORP.EXAMPLE",
         ] {
             assert!(Service::new(computer).belongs_to_computer(), "{computer}");
         }
@@ -194,6 +224,20 @@ mod tests {
         ] {
             assert!(!Service::new(user).belongs_to_computer(), "{user}");
         }
+    }
+
+    #[test]
+    fn one_server_by_many_names_is_one_family() {
+        let family = |text: &str| Service::new(text).family();
+        for spelling in [
+            "MSSQLSvc/db@CORP.EXAMPLE",
+            "MSSQLSvc/DB.corp.example@CORP.EXAMPLE",
+            "mssqlsvc/db.corp.example:1433@CORP.EXAMPLE",
+            "MSSQLSvc/db.corp.example:SQLEXPRESS@CORP.EXAMPLE",
+        ] {
+            assert_eq!(family(spelling), "mssqlsvc/db");
+        }
+        assert_eq!(family("svc_sql@CORP.EXAMPLE"), "svc_sql@corp.example");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use goshawk_model::inventory::{Sighting, SightingSource};
 use goshawk_model::kerberos::Answer;
-use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
+use goshawk_model::ldap::Operation;
+use goshawk_model::{
+    Account, Activity, Confidence, Credentials, Kind, Mechanism, Outcome, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Realms, Tickets};
@@ -129,6 +132,25 @@ impl Hosts {
                     self.logged_on(client, account, now);
                 }
             }
+            // What is said by NTLM or in a bind may be relayed, so it proves no machine's name.
+            Kind::Ntlm(_) | Kind::Ldap(_) if activity.outcome == Outcome::Success => {
+                let credentials = activity.credentials.as_deref();
+                let password = |it: &&Credentials| {
+                    it.proven && matches!(it.mechanism, Mechanism::Ntlm | Mechanism::Password)
+                };
+                let is_logon = match &activity.kind {
+                    Kind::Ldap(it) => matches!(it.operation, Operation::Bind(_)),
+                    _ => true,
+                };
+                if let Some(account) = credentials
+                    .filter(password)
+                    .filter(|_| is_logon)
+                    .and_then(|it| it.account.clone())
+                {
+                    let account = realms.complete(account);
+                    self.seen_here(client, &account, now);
+                }
+            }
             _ => {}
         }
     }
@@ -146,6 +168,16 @@ impl Hosts {
     }
 
     fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
+        self.seen_here(ip, account, now);
+        if let Some(name) = account.name().strip_suffix('$') {
+            let lives = *self.addresses.touch(name.into(), now, || ip);
+            if lives == ip {
+                self.called(ip, name, Confidence::High, now);
+            }
+        }
+    }
+
+    fn seen_here(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
         let fact = self.facts.touch(ip, now, HostFact::default);
         let known = fact
             .accounts
@@ -163,12 +195,6 @@ impl Hosts {
                 first: now,
                 last: now,
             });
-        }
-        if let Some(name) = account.name().strip_suffix('$') {
-            let lives = *self.addresses.touch(name.into(), now, || ip);
-            if lives == ip {
-                self.called(ip, name, Confidence::High, now);
-            }
         }
     }
 

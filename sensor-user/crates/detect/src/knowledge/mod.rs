@@ -4,26 +4,31 @@
 //! the activity in it. What was learned only ever adds certainty to a finding or takes some away;
 //! a finding that is certain is never silenced by it.
 
+mod accounts;
 pub(crate) mod controllers;
 mod domains;
 mod hosts;
 mod realms;
 mod requests;
 mod tickets;
+mod tools;
 mod watch;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use accounts::Accounts;
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
 pub(crate) use tickets::{Tickets, on_behalf};
+pub(crate) use tools::{Tool, Tools};
 pub(crate) use watch::Watch;
 
 use crate::settings::Settings;
@@ -34,11 +39,13 @@ use crate::table::TableStats;
 #[serde(default)]
 pub(crate) struct Knowledge {
     pub(crate) tickets: Tickets,
+    pub(crate) accounts: Accounts,
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
     pub(crate) realms: Realms,
     pub(crate) domains: Domains,
     pub(crate) requests: Requests,
+    pub(crate) tools: Tools,
     pub(crate) watch: Watch,
 }
 
@@ -54,6 +61,8 @@ impl Knowledge {
             .learn(activity, &self.tickets, settings, now);
         self.tickets.learn(activity, now);
         self.realms.learn(activity, now);
+        self.accounts.learn(activity, now);
+        self.tools.learn(activity, now);
         self.hosts
             .learn(activity, (&self.tickets, &self.realms), now);
         self.domains
@@ -70,6 +79,8 @@ impl Knowledge {
 
     pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("tickets", self.tickets.stats());
+        into.insert("account-names", self.accounts.stats());
+        into.insert("tool-connections", self.tools.stats());
         into.insert("realms", self.realms.stats());
         into.insert("netbios-domains", self.domains.stats());
         into.insert("requests", self.requests.stats());
@@ -89,6 +100,19 @@ impl Knowledge {
             _ => activity.credentials.as_ref()?.ticket.as_ref()?,
         };
         self.tickets.get(presented)?.owner.as_ref()
+    }
+
+    /// Who does it, proven: the owner of the ticket presented, or the account that the connection
+    /// convinced its server of.
+    pub(crate) fn who<'a>(&'a self, activity: &'a Activity) -> Option<Cow<'a, Account>> {
+        let credentials = activity.credentials.as_ref()?;
+        if !credentials.proven {
+            return None;
+        }
+        match self.asker(activity) {
+            Some(owner) => Some(Cow::Borrowed(owner)),
+            None => Some(self.canonical(credentials.account.as_ref()?)),
+        }
     }
 
     /// The account with its whole realm, where what NTLM calls it leaves no doubt.

@@ -196,3 +196,35 @@ fn what_was_missed_may_have_been_the_use() {
     assert_eq!(alert.confidence, Confidence::Low);
     assert!(alert.reason.contains("blind"), "{}", alert.reason);
 }
+
+/// Somebody logged on, and worked without the network for a while.
+#[test]
+fn a_ticket_used_late_speaks_against_it_and_another_one_does_not() {
+    let after = |used: &str| {
+        let net = Net::default();
+        let narrow = net.unproved("alice", "10.0.0.7", &[18, 17], issued(tgt("first"), AES));
+        let wait = net.pass(300_000).refused("bob", "10.0.0.8", 25);
+        let wait_too = net.pass(300_000).refused("bob", "10.0.0.8", 25);
+        let proved = net.logon("alice", "10.0.0.7", "second");
+        let used = net.service("alice", "10.0.0.7", used, "ldap/dc1", "st");
+        let day = [narrow, wait, wait_too, proved, used];
+        one(of(2412, verdict(Settings::default(), day))).confidence
+    };
+    assert_eq!(after("first"), Confidence::Low);
+    assert_eq!(after("second"), Confidence::Medium);
+}
+
+#[test]
+fn attempts_count_where_answers_are_not_seen() {
+    let net = Net::default();
+    let asked = |number: usize| -> Vec<_> {
+        (0..number)
+            .map(|n| {
+                net.pass(100)
+                    .unproved(&format!("u{n}"), "10.0.0.9", &[RC4], Answer::Unseen)
+            })
+            .collect()
+    };
+    assert_eq!(of(2412, verdict(Settings::default(), asked(4))), []);
+    assert_eq!(of(2412, verdict(Settings::default(), asked(5))).len(), 1);
+}

@@ -1,10 +1,13 @@
 //! Brute force and spray.
 
-use goshawk_model::{Account, Activity, Confidence, Severity};
+use goshawk_model::smb::{Negotiate, SmbOperation, Terms};
+use goshawk_model::{
+    Account, Activity, Actor, Carrier, Confidence, Kind, Outcome, Severity, Status,
+};
 
-use super::{golden, one, verdict};
-use crate::Settings;
-use crate::build::Net;
+use super::{golden, of, one, run, verdict};
+use crate::build::{Net, at};
+use crate::{Engine, Input, Learning, Settings};
 
 const AT: &str = "10.0.0.9";
 
@@ -127,13 +130,14 @@ fn a_doubled_failure_of_a_person_is_one_try() {
         });
         let mut all: Vec<_> = pairs.collect();
         all.push(net.pass(4_000).logon("alice", AT, "alice"));
-        verdict(Settings::default(), all)
+        verdict(learned(), all)
     };
     assert_eq!(twice(5), []);
+    let alert = one(twice(9));
     assert_eq!(
-        twice(9).len(),
-        1,
-        "eight tries are too many, doubled or not"
+        alert.severity,
+        Severity::Medium,
+        "eight tries are too many, doubled or not, and may be a person's still"
     );
 }
 
@@ -165,18 +169,135 @@ fn a_lockout_continues_the_failures_and_starts_none() {
     assert_eq!(verdict(Settings::default(), disabled), []);
 }
 
+/// Replays, and sensors that have learned.
+fn learned() -> Settings {
+    Settings {
+        learning: Learning { enabled: false },
+        ..Settings::default()
+    }
+}
+
+/// A service that keeps an old password: every half minute, every five seconds, with jitter, for
+/// hours.
 #[test]
-fn a_stale_password_is_told_with_caution() {
+fn a_stale_password_is_an_exposure_at_most() {
+    for pauses in [&[30_000][..], &[5_000], &[3_000, 9_000, 4_500, 14_000]] {
+        let looped = || {
+            let net = Net::default();
+            let failures = pauses.iter().cycle().take(400);
+            failures
+                .map(|&pause| net.pass(pause).refused("svc", AT, 24))
+                .collect::<Vec<_>>()
+        };
+        let alert = one(verdict(learned(), looped()));
+        assert_eq!(
+            (alert.severity, alert.confidence),
+            (Severity::Low, Confidence::Low)
+        );
+        assert_eq!(alert.count, 400, "each is told once");
+        assert!(alert.reason.contains("old password"), "{}", alert.reason);
+        assert_eq!(verdict(Settings::default(), looped()), [], "while learning");
+    }
+}
+
+#[test]
+fn a_loop_known_from_learning_stays_silent_and_its_repair_is_no_hit() {
     let net = Net::default();
-    let alert = one(verdict(
-        Settings::default(),
-        wrong(&net, "svc", AT, 12, 30_000),
-    ));
+    let mut engine = Engine::new(Settings::default());
+    let looped = |engine: &mut Engine| {
+        let failures = (0..40).map(|_| Input::Activity(net.pass(20_000).refused("svc", AT, 24)));
+        run(engine, failures)
+    };
+    looped(&mut engine);
+    engine.observe(Input::Tick(at(8 * 24 * 3600)));
+    engine.observe(Input::Tick(at(8 * 24 * 3600 + 1)));
+    net.pass(8 * 24 * 3_600_000);
+    assert_eq!(looped(&mut engine), []);
+
+    let mut repaired = wrong(&Net::default(), "svc", AT, 12, 30_000);
+    net.pass(30_000);
+    let fixed = Net::default();
+    fixed.pass(400_000);
+    repaired.push(fixed.logon("svc", AT, "tgt"));
+    let alert = one(verdict(learned(), repaired));
+    assert_eq!(alert.severity, Severity::Medium);
+}
+
+#[test]
+fn a_loop_that_hurries_is_guessing() {
+    let net = Net::default();
+    let mut tries = wrong(&net, "alice", AT, 10, 20_000);
+    tries.extend(wrong(&net, "alice", AT, 10, 200));
+    let alerts = verdict(learned(), tries);
+    let severities: Vec<_> = alerts.iter().map(|alert| alert.severity).collect();
+    assert_eq!(severities, [Severity::Low, Severity::Medium]);
+}
+
+/// A program with an old password on the owner's own machine, which does not wait between tries.
+#[test]
+fn where_the_account_is_at_home_it_may_be_its_program() {
+    let net = Net::default();
+    let mut tries = vec![net.logon("alice", AT, "tgt")];
+    net.pass(3_600_000);
+    tries.extend(wrong(&net, "alice", AT, 20, 300));
+    let alert = one(verdict(learned(), tries));
     assert_eq!(
         (alert.severity, alert.confidence),
-        (Severity::Medium, Confidence::Low)
+        (Severity::Low, Confidence::Low)
     );
-    assert!(alert.reason.contains("even pace"), "{}", alert.reason);
+}
+
+/// A gateway in the morning: the first to arrive mistype before enough others have logged on.
+#[test]
+fn people_behind_one_address_have_time_to_log_on() {
+    let net = Net::default();
+    let mut morning = Vec::new();
+    for n in 0..6 {
+        morning.push(net.pass(4_000).refused(&format!("user{n}"), AT, 24));
+    }
+    for n in 0..6 {
+        let name = format!("user{n}");
+        morning.push(net.pass(4_000).logon(&name, AT, &name));
+    }
+    assert_eq!(verdict(Settings::default(), morning), []);
+}
+
+#[test]
+fn a_spray_that_takes_its_time_is_found_after_twelve_accounts() {
+    let (dc1, dc2) = (Net::default(), Net::at("10.0.0.2"));
+    let slow = |accounts: usize| {
+        let tries = (0..accounts).map(|n| {
+            dc1.pass(540_000);
+            dc2.pass(540_000);
+            let dc = if n % 2 == 0 { &dc1 } else { &dc2 };
+            dc.refused(&format!("user{n:02}"), AT, 24)
+        });
+        verdict(Settings::default(), tries.collect::<Vec<_>>())
+    };
+    assert_eq!(slow(11), []);
+    assert_eq!(one(slow(12)).targets_total, 12);
+}
+
+#[test]
+fn a_user_principal_name_and_the_accounts_own_are_one() {
+    let net = Net::default();
+    let mut day = Vec::new();
+    for n in 0..6 {
+        let (own, alias) = (format!("u{n}"), format!("user.{n}@mail.example"));
+        let logon = |name: &str| {
+            let mut logon = net.pass(15_000).logon(&own, AT, name);
+            logon.actor = Some(Actor {
+                account: Account::new(&own, "corp.example"),
+                aliases: vec![alias.as_str().into()],
+                authenticated: true,
+            });
+            logon
+        };
+        day.push(logon(&format!("first {n}")));
+        day.push(net.pass(15_000).refused(&alias, AT, 24));
+        day.push(logon(&format!("second {n}")));
+    }
+    assert_eq!(verdict(Settings::default(), day), []);
 }
 
 #[test]
@@ -232,4 +353,101 @@ fn a_sensitive_account_matters_more() {
     };
     let alert = one(verdict(settings, wrong(&net, "alice", AT, 8, 300)));
     assert_eq!(alert.severity, Severity::High);
+}
+
+const LOGON_FAILURE: Status = Status::Ntstatus(0xc000_006d);
+
+#[test]
+fn ntlm_guesses_in_every_carrier() {
+    for (carrier, status) in [
+        (Carrier::Smb, LOGON_FAILURE),
+        (Carrier::Http, Status::Http(401)),
+        (Carrier::Dcerpc, Status::Rpc(5)),
+    ] {
+        let net = Net::default();
+        let mut tries: Vec<_> = (0..9)
+            .map(|_| net.pass(300).ntlm("alice", AT, carrier, Some(status)))
+            .collect();
+        tries.push(net.pass(300).ntlm("alice", AT, carrier, None));
+        let alert = one(verdict(Settings::default(), tries));
+        assert_eq!(
+            (alert.external_id, alert.severity),
+            (2023, Severity::High),
+            "{carrier:?}"
+        );
+    }
+}
+
+#[test]
+fn binds_have_a_rule_of_their_own() {
+    let net = Net::default();
+    let mut tries: Vec<_> = (0..12)
+        .map(|n| net.pass(200).bind(&format!("user{n}"), AT, Some(0x52e)))
+        .collect();
+    tries.push(net.pass(200).bind("user7", AT, None));
+    let alert = one(verdict(Settings::default(), tries));
+    assert_eq!((alert.external_id, alert.severity), (2004, Severity::High));
+    assert!(alert.summary.contains("user7@corp.example was right"));
+    // Refused for another reason: disabled, not at this hour.
+    let net = Net::default();
+    let odd: Vec<_> = (0..12)
+        .map(|n| net.pass(200).bind(&format!("user{n}"), AT, Some(0x533)))
+        .collect();
+    assert_eq!(verdict(Settings::default(), odd), []);
+}
+
+/// A server that binds for its users: a few mistype, most are right the next time.
+#[test]
+fn a_server_that_binds_for_its_users_is_silent() {
+    let net = Net::default();
+    let mut day = Vec::new();
+    for n in 0..40 {
+        let name = format!("user{n}");
+        day.push(net.pass(1_000).bind("svc_portal", AT, None));
+        if n % 4 == 0 {
+            day.push(net.pass(1_000).bind(&name, AT, Some(0x52e)));
+        }
+        if n % 8 != 0 {
+            day.push(net.pass(9_000).bind(&name, AT, None));
+        }
+    }
+    assert_eq!(verdict(learned(), day), []);
+}
+
+/// With impacket's client it is the rule for tools, and that alone.
+#[test]
+fn smb_by_a_tool() {
+    let net = Net::default();
+    let negotiated = Kind::Smb(SmbOperation::Negotiate(Box::new(Negotiate {
+        client: Some(Terms {
+            guid: Some(uuid::Uuid::from_bytes(*b"VVdSgcomFYKddrgX")),
+            ..Terms::default()
+        }),
+        ..Negotiate::default()
+    })));
+    let mut tries = vec![net.activity(AT, Outcome::Success, negotiated)];
+    tries.extend((0..9).map(|n| {
+        net.pass(300)
+            .ntlm(&format!("user{n}"), AT, Carrier::Smb, Some(LOGON_FAILURE))
+    }));
+    let alert = one(verdict(Settings::default(), tries));
+    assert_eq!(alert.external_id, 2033);
+    assert!(alert.reason.contains("impacket"), "{}", alert.reason);
+}
+
+#[test]
+fn people_mistype_over_ntlm_too() {
+    let net = Net::default();
+    let mut day = Vec::new();
+    for n in 0..8 {
+        let name = format!("user{n}");
+        for _ in 0..3 {
+            day.push(
+                net.pass(4_000)
+                    .ntlm(&name, AT, Carrier::Smb, Some(LOGON_FAILURE)),
+            );
+        }
+        day.push(net.pass(4_000).ntlm(&name, AT, Carrier::Smb, None));
+    }
+    assert_eq!(of(2023, verdict(learned(), day)), []);
 }

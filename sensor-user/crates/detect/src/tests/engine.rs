@@ -224,10 +224,11 @@ fn detections_describe_themselves() {
             assert!(text.len() > 20 && !text.contains("  "), "{text}");
         }
     }
+    let learned = all.iter().filter(|one| one.learning.is_some()).count();
     assert_eq!(
-        Engine::new(Settings::default()).learning(),
-        [],
-        "all fire from the first packet"
+        Engine::new(Settings::default()).learning().len(),
+        learned,
+        "those that have a baseline"
     );
 }
 

@@ -68,6 +68,7 @@ fn a_hundred_thousand_sources_fill_no_more_than_the_limits() {
         for activity in [
             net.refused(&name, &from, 6),
             net.refused(&name, &from, 24),
+            net.bind(&name, &from, Some(0x52e)),
             net.unproved(&name, &from, &[RC4], Answer::Refused(25)),
             net.unproved(&name, &from, FULL, unused),
             net.tgs((&from, "unknown"), &service, (2, FULL), None, roasted),
@@ -87,7 +88,9 @@ fn a_hundred_thousand_sources_fill_no_more_than_the_limits() {
         "dcsync-sources",
         "brute-force-sources",
         "brute-force-victims",
-        "account-enumeration-sources",
+        "ldap-brute-force-sources",
+        "ldap-brute-force-victims",
+        "account-enumeration-askers",
         "asrep-roasting-replies",
         "asrep-roasting-sources",
         "kerberoasting-askers",
@@ -104,8 +107,9 @@ fn failures_beyond_what_is_kept_are_counted() {
     let mut engine = Engine::new(Settings::default());
     let broken = (0..600).map(|_| Input::Activity(net.pass(100).refused("WS9$", THIEF, 24)));
     assert_eq!(run(&mut engine, broken), []);
-    let table = engine.stats().tables["brute-force-failures-per-source"];
-    assert!(table.evicted >= 600 - 512, "{table:?}");
+    let table = engine.stats().tables["brute-force-sources"];
+    let (by_source, by_account) = (600 - 16, 600 - 64);
+    assert_eq!(table.evicted, by_source + by_account, "{table:?}");
 }
 
 #[test]

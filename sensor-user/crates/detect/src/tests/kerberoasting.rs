@@ -1,7 +1,7 @@
 //! Kerberoasting.
 
 use goshawk_model::kerberos::{Answer, OPTION_ENC_TKT_IN_SKEY, padata};
-use goshawk_model::{Account, Activity, Confidence, Kind};
+use goshawk_model::{Account, Activity, Actor, Confidence, Kind};
 
 use super::{golden, of, one, verdict};
 use crate::Settings;
@@ -273,4 +273,67 @@ fn an_old_client_among_computers_is_silent_and_a_burst_is_not() {
         of(ROASTING, verdict(Settings::default(), burst(6))).len(),
         1
     );
+}
+
+#[test]
+fn one_server_by_many_names_is_one_service() {
+    let spellings = [
+        "MSSQLSvc/db",
+        "MSSQLSvc/db.corp.example",
+        "MSSQLSvc/db.corp.example:1433",
+        "MSSQLSvc/db:1433",
+        "MSSQLSvc/db.corp.example:SALES",
+        "mssqlsvc/DB.corp.example",
+    ];
+    let spellings = spellings.map(|service| (service, RC4));
+    let day = ordinary(&Net::default(), &spellings);
+    assert_eq!(verdict(Settings::default(), day), []);
+}
+
+/// Who opens three databases within a few minutes is at work; a tool asks for all at once.
+#[test]
+fn pace_tells_people_from_tools() {
+    let opened = |pause: u64, number: usize| {
+        let net = Net::default();
+        let mut day = vec![net.logon("mallory", WS, "tgt")];
+        for n in 0..number {
+            net.pass(pause);
+            day.push(asked(&net, &format!("MSSQLSvc/db{n}"), 2, FULL, RC4));
+        }
+        verdict(Settings::default(), day)
+    };
+    assert_eq!(opened(30_000, 5), []);
+    assert_eq!(opened(5_000, 6).len(), 1, "with a delay between");
+    assert_eq!(opened(100, 3).len(), 1);
+}
+
+#[test]
+fn one_encryption_type_alone_is_a_tools_offer() {
+    let offered = |services: usize| {
+        let net = Net::default();
+        let mut day = vec![net.logon("mallory", WS, "tgt")];
+        day.extend((0..services).map(|n| asked(&net, &format!("sap/s{n}"), 2, &[AES], AES)));
+        verdict(Settings::default(), day).len()
+    };
+    assert_eq!((offered(2), offered(3)), (0, 1));
+}
+
+#[test]
+fn ones_own_account_by_its_principal_name_is_no_service() {
+    let net = Net::default();
+    let mut logon = net.logon("asmith", WS, "tgt");
+    logon.actor = Some(Actor {
+        account: Account::new("asmith", "corp.example"),
+        aliases: vec!["alice.smith@corp.example".into()],
+        authenticated: true,
+    });
+    let answer = issued(sealed("alice.smith", "own", AES), AES);
+    let own = net.tgs(
+        (WS, "tgt"),
+        "alice.smith",
+        (10, FULL),
+        Some("asmith"),
+        answer,
+    );
+    assert_eq!(verdict(Settings::default(), [logon, own]), []);
 }

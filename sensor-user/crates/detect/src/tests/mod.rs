@@ -5,11 +5,13 @@ mod asrep_roasting;
 mod brute_force;
 mod dcsync;
 mod engine;
+mod enumeration;
 mod floods;
 mod honeytokens;
 mod kerberoasting;
 mod properties;
 mod restart;
+mod timeroasting;
 
 use goshawk_model::inventory::SightingSource;
 use goshawk_model::rpc::drsuapi::DRS_GET_NC_CHANGES;

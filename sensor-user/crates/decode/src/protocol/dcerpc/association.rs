@@ -306,6 +306,9 @@ impl Association {
         self.security.settle(pdu, refused, cx);
         let index = self.position(pdu);
         if let Some(call) = index.and_then(|index| self.calls.remove(index)) {
+            if let Caller::Context { index, .. } = call.caller {
+                self.security.refute(index, status, cx);
+            }
             let moment = cx.moment();
             self.end(call, End::Fault(status), moment, cx);
         }

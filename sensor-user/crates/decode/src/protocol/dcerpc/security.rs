@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use goshawk_model::rpc::RpcAuth;
-use goshawk_model::{Carrier, Credentials, Mechanism, Timestamp};
+use goshawk_model::{Carrier, Credentials, Mechanism, Status, Timestamp};
 
 use super::pdu::{Pdu, Verifier};
 use super::secure_channel;
@@ -49,6 +49,11 @@ const MAX_TOKEN: usize = 64 << 10;
 
 /// `RPC_C_AUTHN_LEVEL_CONNECT` ([MS-RPCE] 2.2.1.1.8): only who opens the connection is proven.
 const LEVEL_CONNECT: u8 = 2;
+
+/// What a server says to a call under a context that did not convince it: `ERROR_ACCESS_DENIED` and
+/// `RPC_S_SEC_PKG_ERROR`, as Windows does ([MS-ERREF] 2.2), `nca_s_proto_error`, as Samba does
+/// ([C706] appendix E).
+const UNCONVINCED: [u32; 3] = [5, 0x721, 0x1c01_000b];
 
 impl SecurityContexts {
     /// Learns from the token in a client's bind, alter_context or auth3.
@@ -97,6 +102,19 @@ impl SecurityContexts {
     pub(super) fn prove(&mut self, index: usize, cx: &mut Context<'_>) {
         if let Some(security) = self.contexts.get_mut(index) {
             security.handshake.end(Ending::Accepted, cx);
+        }
+    }
+
+    /// The server refuses a call under the context with this index. The last message of NTLM has no
+    /// answer of its own ([MS-RPCE] 3.3.1.5.2.2): that it did not convince shows in the first call.
+    pub(super) fn refute(&mut self, index: usize, status: u32, cx: &mut Context<'_>) {
+        if let Some(security) = self.contexts.get_mut(index)
+            && UNCONVINCED.contains(&status)
+            && security.handshake.credentials().mechanism == Mechanism::Ntlm
+            && !security.handshake.credentials().proven
+        {
+            let refused = Ending::Refused(Some(Status::Rpc(status)));
+            security.handshake.end(refused, cx);
         }
     }
 

@@ -15,7 +15,8 @@
 //! **Look-alikes.** A workstation's morning: files, directory, intranet, a database or two. A
 //! ticket that is then used loses its points, where its use is seen, which is only on a
 //! controller. Windows seals tickets for many services with RC4 although AES was offered, so that
-//! alone weighs little, and web servers least: people open many. User-to-user (RFC 4120 3.7) and
+//! alone weighs little, unless several come within seconds, and web servers least: people open
+//! many. One server under several names (short, whole, with its port) is one. User-to-user (RFC 4120 3.7) and
 //! S4U ([MS-SFU]) name accounts by design and do not count. Machines that talk to many databases
 //! by design (monitoring, backup) can be excluded.
 
@@ -71,18 +72,22 @@ const PLENTY: u32 = 2 * THRESHOLD;
 const TOGETHER: Duration = Duration::from_secs(300);
 /// Askers remembered. An asker has fewer requests waiting than [`THRESHOLD`], a point each.
 const ASKERS: usize = 32_768;
+/// Services told apart per campaign.
+const SERVICES: usize = 256;
 /// Tickets remembered per campaign, to see whether they are used.
 const TICKETS: usize = 256;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Kerberoasting {
-    askers: Table<Asker, BTreeMap<Account, Asked>, ASKERS>,
+    /// By the service's family: one server has many names.
+    askers: Table<Asker, BTreeMap<Box<str>, Asked>, ASKERS>,
 }
 
 /// A request that counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
+    service: Account,
     mark: Mark,
     why: Why,
     points: u32,
@@ -97,6 +102,8 @@ struct Asked {
 #[serde(default)]
 pub(super) struct Facts {
     points: u32,
+    /// The points of each service, by its family.
+    services: BTreeMap<Box<str>, u32>,
     /// How often each reason was met.
     why: BTreeMap<Why, u64>,
     /// Tickets not seen used → their points.
@@ -126,12 +133,14 @@ impl Detection for Kerberoasting {
                 let service = Service::new(text);
                 if let Some((why, points)) = weigh(exchange, service, account, scene) {
                     let offered = exchange.request.as_ref().map(|request| &*request.etypes);
-                    let asked = Asked::new(activity, scene, why, points, &exchange.answer, offered);
+                    let asked =
+                        Asked::new(activity, scene, service, (why, points), &exchange.answer)
+                            .offering(offered);
                     let asker = Asker {
                         ip: activity.client.ip,
                         account: account.cloned(),
                     };
-                    self.asked(&asker, service.account(), asked, scene, campaigns);
+                    self.asked(&asker, service, asked, scene, campaigns);
                 }
             }
             Kind::As(exchange) if !scene.repeated => {
@@ -139,13 +148,14 @@ impl Detection for Kerberoasting {
                     return;
                 };
                 let offered = exchange.request.as_ref().map(|request| &*request.etypes);
-                let (why, points) = (Why::Unproved, THRESHOLD);
-                let asked = Asked::new(activity, scene, why, points, &exchange.answer, offered);
+                let weight = (Why::Unproved, THRESHOLD);
+                let asked = Asked::new(activity, scene, service, weight, &exchange.answer)
+                    .offering(offered);
                 let asker = Asker {
                     ip: activity.client.ip,
                     account: None,
                 };
-                self.asked(&asker, service.account(), asked, scene, campaigns);
+                self.asked(&asker, service, asked, scene, campaigns);
             }
             Kind::Ap(exchange) if exchange.error.is_none() => {
                 self.used(&exchange.ticket, scene, campaigns);
@@ -170,10 +180,12 @@ impl Detection for Kerberoasting {
         let confidence = match strongest {
             Why::Honeytoken | Why::Unproved | Why::NamedAsUser => Confidence::High,
             _ if facts.points < THRESHOLD => Confidence::Low,
-            Why::Rc4Only | Why::Rc4First | Why::Rc4Sealed | Why::PasswordChange if plenty => {
+            Why::Rc4Only | Why::Rc4First | Why::Narrow | Why::Rc4Sealed | Why::PasswordChange
+                if plenty =>
+            {
                 Confidence::High
             }
-            Why::Rc4Only | Why::Rc4First | Why::Rc4Sealed | Why::PasswordChange => {
+            Why::Rc4Only | Why::Rc4First | Why::Narrow | Why::Rc4Sealed | Why::PasswordChange => {
                 Confidence::Medium
             }
             Why::Service | Why::Rc4OnComputer if plenty => Confidence::Medium,
@@ -247,26 +259,26 @@ impl Kerberoasting {
     fn asked(
         &mut self,
         asker: &Asker,
-        service: Account,
+        service: Service<'_>,
         asked: Asked,
         scene: &Scene<'_>,
         campaigns: &mut Campaigns<Asker, Facts>,
     ) {
+        let family = service.family().into_boxed_str();
         if campaigns.is_open(asker) {
-            collected(asker, &[(service, asked)].into(), scene, campaigns);
+            collected(asker, &[(family, asked)].into(), scene, campaigns);
             return;
         }
         let waiting = self.askers.touch(asker.clone(), scene.now, BTreeMap::new);
         waiting.retain(|_, before| before.mark.now + TOGETHER > scene.now);
         // Asking twice for one service says no more than asking once, in the stronger way.
-        match waiting.get(&service) {
+        match waiting.get(&family) {
             Some(before) if before.points >= asked.points => {}
             _ => {
-                waiting.insert(service, asked);
+                waiting.insert(family, asked);
             }
         }
-        let points: u32 = waiting.values().map(|asked| asked.points).sum();
-        if points >= THRESHOLD {
+        if paced(waiting) >= THRESHOLD {
             let all = std::mem::take(waiting);
             self.askers.remove(asker);
             collected(asker, &all, scene, campaigns);
@@ -305,37 +317,63 @@ impl Kerberoasting {
     }
 }
 
+/// The points of all, where those that any client may ask for count half unless they come in a
+/// burst: people open one thing after the other, and tools everything at once.
+fn paced(waiting: &BTreeMap<Box<str>, Asked>) -> u32 {
+    /// So many within [`BURST_WITHIN`].
+    const BURST: usize = 3;
+    const BURST_WITHIN: Duration = Duration::from_secs(3);
+    let near = |one: &Asked, other: &Asked| {
+        let (first, last) = (
+            one.mark.at.min(other.mark.at),
+            one.mark.at.max(other.mark.at),
+        );
+        last.since(first) <= BURST_WITHIN
+    };
+    let points = |asked: &Asked| {
+        let in_burst = || waiting.values().filter(|other| near(asked, other)).count() >= BURST;
+        if asked.why.is_relative() && !in_burst() {
+            (asked.points / 2).max(1)
+        } else {
+            asked.points
+        }
+    };
+    waiting.values().map(points).sum()
+}
+
 impl Asked {
     fn new(
         activity: &Activity,
         scene: &Scene<'_>,
-        why: Why,
-        points: u32,
+        service: Service<'_>,
+        (why, points): (Why, u32),
         answer: &Answer,
-        offered: Option<&[i32]>,
     ) -> Self {
-        const SHOWN: usize = 8;
         let (ticket, answer) = match answer {
             Answer::Issued { ticket, .. } => (Some(ticket.id), Ok(ticket.etype)),
             Answer::Refused(code) => (None, Err(*code)),
             Answer::Unseen => (None, Err(0)),
         };
         Self {
+            service: service.account(),
             mark: Mark::new(activity, scene),
             why,
             points,
             ticket,
             answer,
-            offered: offered
-                .unwrap_or_default()
-                .iter()
-                .copied()
-                .take(SHOWN)
-                .collect(),
+            offered: Vec::new(),
         }
     }
 
-    fn detail(&self, service: &Account) -> String {
+    fn offering(mut self, offered: Option<&[i32]>) -> Self {
+        const SHOWN: usize = 8;
+        let offered = offered.unwrap_or_default();
+        self.offered = offered.iter().copied().take(SHOWN).collect();
+        self
+    }
+
+    fn detail(&self) -> String {
+        let service = &self.service;
         let answer = match self.answer {
             Ok(etype) => format!("a ticket sealed with {}", etype_name(etype)),
             Err(0) => "not seen".to_owned(),
@@ -355,7 +393,7 @@ impl Asked {
 
 fn collected(
     asker: &Asker,
-    all: &BTreeMap<Account, Asked>,
+    all: &BTreeMap<Box<str>, Asked>,
     scene: &Scene<'_>,
     campaigns: &mut Campaigns<Asker, Facts>,
 ) {
@@ -369,19 +407,25 @@ fn collected(
     };
     let mut in_time: Vec<_> = all.iter().collect();
     in_time.sort_by_key(|(_, asked)| (asked.mark.at, asked.mark.activity));
-    let events = in_time.iter().map(|(service, asked)| Event {
+    let events = in_time.iter().map(|(_, asked)| Event {
         at: asked.mark.at,
-        evidence: asked.mark.evidence(asked.detail(service)),
+        evidence: asked.mark.evidence(asked.detail()),
         target: Some(Party {
-            account: Some((*service).clone()),
+            account: Some(asked.service.clone()),
             ..Party::default()
         }),
     });
     let Some(facts) = campaigns.record::<Kerberoasting>(scene, asker, &source, events) else {
         return;
     };
-    for asked in all.values() {
-        facts.points = facts.points.saturating_add(asked.points);
+    for (family, asked) in all {
+        // The same service once more is no further one.
+        let before = facts.services.get(family).copied();
+        if before.is_some() || facts.services.len() < SERVICES {
+            let best = asked.points.max(before.unwrap_or(0));
+            facts.services.insert(family.clone(), best);
+            facts.points += best - before.unwrap_or(0);
+        }
         *facts.why.entry(asked.why).or_default() += 1;
         facts.refused += u64::from(matches!(asked.answer, Err(code) if code != 0));
         if let Some(ticket) = asked.ticket

@@ -28,6 +28,8 @@ pub(super) enum Why {
     Rc4OnComputer,
     /// Sealed with RC4 although more was offered.
     Rc4Sealed,
+    /// One encryption type alone offered, not RC4.
+    Narrow,
     /// RC4 wanted first, or nothing newer offered.
     Rc4First,
     /// The service for changing passwords, which a list of all services holds.
@@ -86,7 +88,9 @@ pub(super) fn weigh(
         }
         (Why::Rc4OnComputer, 2)
     } else if let Some(named) = service.named_account() {
-        if asker.is_some_and(|asker| asker.may_be(&named)) {
+        // One's own account may be named by its user principal name.
+        let own = |account| scene.knowledge.canonical(account);
+        if asker.is_some_and(|asker| asker.may_be(&named) || own(asker).may_be(&own(&named))) {
             return None;
         }
         (Why::NamedAsUser, THRESHOLD)
@@ -96,6 +100,8 @@ pub(super) fn weigh(
         (Why::Rc4Only, THRESHOLD)
     } else if offered.first().is_some_and(|&first| is_rc4(first)) {
         (Why::Rc4First, 6)
+    } else if offered.len() == 1 {
+        (Why::Narrow, 4)
     } else {
         match (sealed_with_rc4, service.is_web()) {
             (true, false) => (Why::Rc4Sealed, 4),
@@ -126,12 +132,18 @@ pub(super) fn unproved(exchange: &AsExchange) -> Option<Service<'_>> {
 }
 
 impl Why {
+    /// Whether any client may have the same reason, so that number and pace decide.
+    pub(super) const fn is_relative(self) -> bool {
+        matches!(self, Self::Service | Self::Rc4Sealed | Self::Narrow)
+    }
+
     /// The reason in words.
     pub(super) const fn told(self) -> &'static str {
         match self {
             Self::Service => "a service that a user's account may run",
             Self::Rc4OnComputer => "RC4 alone for a computer's service",
             Self::Rc4Sealed => "a service whose ticket is sealed with RC4",
+            Self::Narrow => "one encryption type alone, as clients do not offer",
             Self::Rc4First => "RC4 before AES or without it",
             Self::PasswordChange => "the service for changing passwords",
             Self::Rc4Only => "RC4 alone, which cracks fastest",
