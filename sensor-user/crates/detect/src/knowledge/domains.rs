@@ -2,7 +2,8 @@
 //!
 //! A domain's NetBIOS name need not begin its DNS name: `OLDCORP` may be `corp.example`. Servers
 //! tell both in NTLM's challenge ([MS-NLMP] 2.2.2.1). Anybody can run a server that lies, so the
-//! first word counts, and it is believed of realms alone that are known from elsewhere.
+//! first word counts, and it is believed of realms alone that are known from elsewhere, or if a
+//! trusted controller says so.
 
 use goshawk_model::{Activity, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ const DOMAINS: usize = 64;
 pub(crate) struct Domains(Table<Box<str>, Box<str>, DOMAINS>);
 
 impl Domains {
-    /// Learns from a server's challenge; `is_realm` tells which DNS names are realms.
+    /// Learns from a server's challenge; `is_realm` tells whether to believe that a DNS
+    /// name is a realm.
     pub(super) fn learn(
         &mut self,
         activity: &Activity,
@@ -43,6 +45,15 @@ impl Domains {
     /// The DNS name of the domain with this NetBIOS name.
     pub(super) fn dns(&self, netbios: &str) -> Option<&str> {
         self.0.get(netbios).map(|dns| &**dns)
+    }
+
+    /// The DNS name of the one domain that is known.
+    pub(super) fn only(&self) -> Option<&str> {
+        let mut known = self.0.keys();
+        match (known.next(), known.next()) {
+            (Some(netbios), None) => self.dns(netbios),
+            _ => None,
+        }
     }
 
     pub(super) fn stats(&self) -> TableStats {
@@ -93,6 +104,37 @@ mod tests {
         assert_eq!(learn(&told), "mallory@oldcorp", "no such realm was seen");
         learn(&net.logon("alice", "10.0.0.7", "tgt"));
         assert_eq!(learn(&told), "mallory@corp.example");
+        let mut knowledge = Knowledge::default();
+        let trusting = Settings {
+            controllers: vec![told.server.ip],
+            ..Settings::default()
+        };
+        knowledge.learn(&told, at(1), &trusting);
+        let account = Account::new("mallory", "OLDCORP");
+        assert_eq!(
+            knowledge.complete(account).to_string(),
+            "mallory@corp.example",
+            "a controller says so"
+        );
+        let bare = Account::new("mallory", "");
+        assert_eq!(
+            knowledge.complete(bare).to_string(),
+            "mallory@corp.example",
+            "there is one domain"
+        );
+    }
+
+    #[test]
+    fn the_first_word_counts() {
+        let net = Net::default();
+        let mut knowledge = Knowledge::default();
+        let mut learn = |activity: &Activity| {
+            knowledge.learn(activity, at(1), &Settings::default());
+            let account = Account::new("mallory", "OLDCORP");
+            knowledge.complete(account).to_string()
+        };
+        learn(&net.logon("alice", "10.0.0.7", "tgt"));
+        learn(&challenge("OLDCORP", "corp.example"));
         let lie = challenge("OLDCORP", "evil.example");
         assert_eq!(learn(&lie), "mallory@corp.example");
     }

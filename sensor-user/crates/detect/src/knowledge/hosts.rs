@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use goshawk_model::inventory::{Sighting, SightingSource};
 use goshawk_model::kerberos::Answer;
-use goshawk_model::ldap::Operation;
-use goshawk_model::{
-    Account, Activity, Confidence, Credentials, Kind, Mechanism, Outcome, Timestamp,
-};
+use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Realms, Tickets};
@@ -132,25 +129,6 @@ impl Hosts {
                     self.logged_on(client, account, now);
                 }
             }
-            // What is said by NTLM or in a bind may be relayed, so it proves no machine's name.
-            Kind::Ntlm(_) | Kind::Ldap(_) if activity.outcome == Outcome::Success => {
-                let credentials = activity.credentials.as_deref();
-                let password = |it: &&Credentials| {
-                    it.proven && matches!(it.mechanism, Mechanism::Ntlm | Mechanism::Password)
-                };
-                let is_logon = match &activity.kind {
-                    Kind::Ldap(it) => matches!(it.operation, Operation::Bind(_)),
-                    _ => true,
-                };
-                if let Some(account) = credentials
-                    .filter(password)
-                    .filter(|_| is_logon)
-                    .and_then(|it| it.account.clone())
-                {
-                    let account = realms.complete(account);
-                    self.seen_here(client, &account, now);
-                }
-            }
             _ => {}
         }
     }
@@ -168,7 +146,7 @@ impl Hosts {
     }
 
     fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
-        self.seen_here(ip, account, now);
+        self.seen_at(ip, account, now);
         if let Some(name) = account.name().strip_suffix('$') {
             let lives = *self.addresses.touch(name.into(), now, || ip);
             if lives == ip {
@@ -177,7 +155,9 @@ impl Hosts {
         }
     }
 
-    fn seen_here(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
+    /// An account logged on from `ip`. That proves no machine's name where it was said by NTLM or in a
+    /// bind, which may be relayed.
+    pub(super) fn seen_at(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
         let fact = self.facts.touch(ip, now, HostFact::default);
         let known = fact
             .accounts

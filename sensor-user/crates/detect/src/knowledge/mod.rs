@@ -18,7 +18,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use goshawk_model::{Account, Activity, Confidence, Kind, Timestamp};
+use goshawk_model::ldap::Operation;
+use goshawk_model::{Account, Activity, Confidence, Kind, Mechanism, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::Accounts;
@@ -65,9 +66,34 @@ impl Knowledge {
         self.tools.learn(activity, now);
         self.hosts
             .learn(activity, (&self.tickets, &self.realms), now);
+        let controllers = &self.controllers;
+        let is_trusted = || {
+            controllers
+                .standing(activity.server.ip, settings)
+                .is_trusted()
+        };
         self.domains
-            .learn(activity, |dns| self.realms.knows(dns), now);
+            .learn(activity, |dns| self.realms.knows(dns) || is_trusted(), now);
+        if let Some(account) = self.password_logon(activity) {
+            self.hosts.seen_at(activity.client.ip, &account, now);
+        }
         self.requests.learn(activity, now)
+    }
+
+    /// Who logged on with NTLM or in a bind with a password.
+    fn password_logon(&self, activity: &Activity) -> Option<Account> {
+        let server = match &activity.kind {
+            Kind::Ntlm(logon) => logon.target_info(),
+            Kind::Ldap(operation) if matches!(operation.operation, Operation::Bind(_)) => None,
+            _ => return None,
+        };
+        let credentials = activity.credentials.as_ref()?;
+        let with_password = matches!(credentials.mechanism, Mechanism::Ntlm | Mechanism::Password);
+        if activity.outcome != Outcome::Success || !credentials.proven || !with_password {
+            return None;
+        }
+        let account = credentials.account.as_ref()?;
+        Some(self.canonical_at(account, server).into_owned())
     }
 
     /// Forgets what is too old to matter.
@@ -118,7 +144,11 @@ impl Knowledge {
     /// The account with its whole realm, where what NTLM calls it leaves no doubt.
     pub(crate) fn complete(&self, account: Account) -> Account {
         let account = self.realms.complete(account);
-        match self.domains.dns(account.realm()) {
+        let dns = match account.realm() {
+            "" => self.domains.only(),
+            netbios => self.domains.dns(netbios),
+        };
+        match dns {
             Some(dns) => Account::new(account.name(), dns),
             None => account,
         }
