@@ -27,7 +27,7 @@ pub struct Scene {
 pub enum Nature {
     /// An attack: the expected alerts must be raised, and no others.
     Attack,
-    /// Ordinary life: nothing may be raised.
+    /// Ordinary life: nothing may be raised but the exposure that it really holds.
     Benign,
 }
 

@@ -36,6 +36,10 @@ pub struct Certificate {
     /// `extKeyUsage`: dotted OIDs of what it is for; none is for anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub eku: Vec<Box<str>>,
+    /// Dotted OIDs of its extensions, in their order: an authority makes all of its certificates
+    /// with the same ones, a forger forgets some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Box<str>>,
     /// The kind of the public key.
     pub key_algorithm: KeyAlgorithm,
     /// Its size, bits; 0 where that is not known.

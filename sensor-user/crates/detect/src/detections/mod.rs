@@ -11,8 +11,10 @@ mod asker;
 mod asrep_roasting;
 mod bait;
 mod brute_force;
+mod certificates;
 mod dcsync;
 mod enumeration;
+mod exposure;
 mod guessing;
 mod honeytoken_ldap;
 mod honeytoken_samr;
@@ -33,6 +35,9 @@ use goshawk_model::kerberos::{ETYPE_RC4_HMAC, padata};
 use goshawk_model::{Activity, Digest, Evidence, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use certificates::{odd_certificate, rogue_certificate, shadow_credentials};
+use exposure::{anonymous, clear_passwords, ntlmv1, smb1, unsigned_ldap, weak_tickets};
 
 use crate::campaign::{Campaign, CampaignStats, Campaigns, Judgement, Story};
 use crate::description::Description;
@@ -132,12 +137,21 @@ detections! {
     honeytoken_used: HoneytokenUsed,
     brute_force: BruteForce,
     smb_brute_force: SmbBruteForce,
+    rogue_certificate: RogueCertificate,
     kerberoasting: Kerberoasting,
     asrep_roasting: AsrepRoasting,
+    odd_certificate: OddCertificate,
     honeytoken_ldap: HoneytokenLdap,
+    shadow_credentials: ShadowCredentials,
     ping_enumeration: PingEnumeration,
     honeytoken_samr: HoneytokenSamr,
     timeroasting: Timeroasting,
+    clear_passwords: ClearPasswords,
+    ntlmv1: Ntlmv1,
+    weak_tickets: WeakTickets,
+    smb1: Smb1Spoken,
+    unsigned_ldap: UnsignedLdap,
+    anonymous: AnonymousSessions,
 }
 
 /// A rule with its campaigns.

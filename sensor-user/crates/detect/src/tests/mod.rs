@@ -3,9 +3,11 @@
 mod account_enumeration;
 mod asrep_roasting;
 mod brute_force;
+mod certificates;
 mod dcsync;
 mod engine;
 mod enumeration;
+mod exposure;
 mod floods;
 mod honeytokens;
 mod kerberoasting;
@@ -40,8 +42,16 @@ fn of(external_id: u16, alerts: Vec<Alert>) -> Vec<Alert> {
     alerts.into_iter().filter(wanted).collect()
 }
 
-/// What is left at the end: every alert in its final state.
+/// What is left at the end, without exposure: that is a state and no attack, true of many of the
+/// worlds that tests make, and has tests of its own.
 fn verdict(settings: Settings, activities: impl IntoIterator<Item = Activity>) -> Vec<Alert> {
+    let attack = |alert: &Alert| !(9030..9040).contains(&alert.external_id);
+    let alerts = everything(settings, activities);
+    alerts.into_iter().filter(attack).collect()
+}
+
+/// What is left at the end: every alert in its final state.
+fn everything(settings: Settings, activities: impl IntoIterator<Item = Activity>) -> Vec<Alert> {
     let mut engine = Engine::new(settings);
     let mut last = std::collections::BTreeMap::new();
     let mut keep = |outputs: Vec<Output>| {

@@ -14,7 +14,7 @@ use x509_parser::time::ASN1Time;
 use super::field;
 use crate::der;
 
-/// Names of one kind, and purposes, that are kept.
+/// Names of one kind, purposes, and extensions, that are kept.
 const MAX_NAMES: usize = 16;
 /// Bytes of a serial number that are kept; RFC 5280 4.1.2.2 allows 20.
 const MAX_SERIAL: usize = 32;
@@ -48,11 +48,13 @@ pub(super) fn read(bytes: &[u8]) -> Option<Certificate> {
         emails: Vec::new(),
         sid: None,
         eku: Vec::new(),
+        extensions: Vec::new(),
         key_algorithm,
         key_bits: u32::try_from(key_bits).unwrap_or(0),
         key_sha256: hexadecimal(&Sha256::digest(key.raw)),
     };
     for extension in parsed.extensions() {
+        add(&mut certificate.extensions, &extension.oid.to_id_string());
         match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => {
                 for name in &names.general_names {
