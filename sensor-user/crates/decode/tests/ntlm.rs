@@ -72,6 +72,30 @@ fn a_logon_is_one_activity_with_all_its_messages() {
 }
 
 #[test]
+fn who_comes_from_no_domain_is_of_no_known_one() {
+    for (domain, expected) in [
+        ("WORKGROUP", ""),
+        ("workgroup", ""),
+        ("CORP", "corp"),
+        ("OTHER", "other"),
+    ] {
+        let mut wire = Wire::new();
+        let mut tcp = wire.open(50_100, 80);
+        let authenticate = Authenticate::new(domain, "Administrator", "DC2").bytes();
+        let reply = challenge([1; 8]);
+        exchange(&mut wire, &mut tcp, &negotiate("", ""), 401, Some(&reply));
+        exchange(&mut wire, &mut tcp, &authenticate, 200, None);
+        let (decoded, _) = decode(&wire.packets);
+        let (activity, logon) = logons(&decoded)[0];
+        let actor = activity.actor.as_ref().unwrap();
+        assert_eq!(actor.account, Account::new("administrator", expected));
+        // As it was said.
+        let said = logon.authenticate.as_ref().unwrap();
+        assert_eq!(said.domain.as_deref(), Some(domain));
+    }
+}
+
+#[test]
 fn nothing_that_could_be_cracked_is_told() {
     let mut wire = Wire::new();
     let mut tcp = wire.open(50_100, 80);

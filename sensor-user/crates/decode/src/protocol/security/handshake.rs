@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goshawk_model::ntlm::{NtlmAuthenticate, NtlmLogon};
+use goshawk_model::ntlm::{NtlmAuthenticate, NtlmChallenge, NtlmLogon};
 use goshawk_model::{
     Account, Carrier, Credentials, Kind, Mechanism, Negotiation, Outcome, Status, Timestamp,
 };
@@ -213,7 +213,7 @@ impl Handshake {
             ntlm::Message::Authenticate(authenticate) => {
                 self.credentials = Arc::new(Credentials {
                     negotiation: self.credentials.negotiation.clone(),
-                    ..claimed(&authenticate)
+                    ..claimed(&authenticate, logon.challenge.as_ref())
                 });
                 logon.authenticate = Some(*authenticate);
             }
@@ -263,10 +263,23 @@ impl Handshake {
     }
 }
 
-/// What an AUTHENTICATE message claims.
-fn claimed(authenticate: &NtlmAuthenticate) -> Credentials {
-    let domain = authenticate.domain.as_deref().unwrap_or_default();
-    let user = authenticate.user.as_deref();
+/// What Windows and Samba call the domain of a computer that is in none. Who logs on from there by
+/// an account of the server's domain names it all the same, and is let in.
+const NO_DOMAIN: &str = "WORKGROUP";
+
+/// What an AUTHENTICATE message claims, in answer to a challenge.
+fn claimed(authenticate: &NtlmAuthenticate, challenge: Option<&NtlmChallenge>) -> Credentials {
+    let of_server = challenge.and_then(|challenge| {
+        let told = challenge.target_info.netbios_domain.as_deref();
+        told.or(challenge.target_name.as_deref())
+    });
+    let is_domain = |domain: &&str| {
+        let is_server_s = of_server.is_some_and(|own| own.eq_ignore_ascii_case(domain));
+        is_server_s || !domain.eq_ignore_ascii_case(NO_DOMAIN)
+    };
+    let domain = authenticate.domain.as_deref().filter(is_domain);
+    let domain = domain.unwrap_or_default();
+    let user = authenticate.user.as_deref().filter(|user| !user.is_empty());
     Credentials {
         account: user.map(|user| Account::new(user, domain)),
         workstation: authenticate.workstation.as_deref().and_then(host_name),
