@@ -194,14 +194,6 @@ const KNOWN: &[Known] = &[
         reason: "what mDNS announces again seconds later is told again; tshark takes it for repetitions",
     },
     Known {
-        capture: "corelight/PetitPotam/PatchedDCUnauthenticatedTry.pcapng",
-        facts: &[
-            "netbios datagram LABOX<00> to <01>",
-            "netbios datagram LABOX<00> to \u{fffd}\u{fffd}__MSBROWSE__\u{fffd}<01>",
-        ],
-        reason: "tshark hides the two bytes before __MSBROWSE__ and the text with them",
-    },
-    Known {
         capture: "suricata-verify/smb-length-5770/input.pcap",
         facts: &[
             "dns asked 0 _adisk._tcp.local 12",

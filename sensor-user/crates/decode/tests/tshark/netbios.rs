@@ -46,7 +46,14 @@ fn theirs(row: &Row<'_>, fact: &mut dyn FnMut(String)) {
 
 fn ours(activity: &Activity, fact: &mut dyn FnMut(String)) {
     if let Kind::Datagram(datagram) = &activity.kind {
-        let bare = |name: &NetbiosName| name.to_string();
+        let bare = |name: &NetbiosName| {
+            let name = name.to_string();
+            // tshark hides the two bytes before the name of the master browsers, and it with them.
+            match name.split_once("__MSBROWSE__") {
+                Some((_, behind)) => behind.trim_start_matches('\u{fffd}').to_owned(),
+                None => name,
+            }
+        };
         let (source, destination) = (bare(&datagram.source), bare(&datagram.destination));
         fact(format!("datagram {source} to {destination}"));
         if let Some(mailslot) = &datagram.mailslot {
