@@ -1,15 +1,22 @@
 //! One order out of many workers.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use goshawk_decode::Decoded;
 use goshawk_model::{Activity, Timestamp};
 
+/// An activity's place among all: its time, its packet, and which of that packet's it is.
+type Place = (Timestamp, u64, u32);
+
 /// Activities waiting until no worker can produce an older one.
 pub struct Merge {
     watermarks: Vec<Timestamp>,
-    waiting: BinaryHeap<Reverse<InOrder>>,
+    /// Their order; activities are large, so they are not moved about for it.
+    order: BinaryHeap<Reverse<(Place, usize)>>,
+    waiting: Vec<Option<Activity>>,
+    /// Free places in `waiting`.
+    free: Vec<usize>,
     released: Timestamp,
     late: u64,
 }
@@ -19,7 +26,9 @@ impl Merge {
     pub fn new(workers: usize) -> Self {
         Self {
             watermarks: vec![Timestamp::ZERO; workers],
-            waiting: BinaryHeap::new(),
+            order: BinaryHeap::new(),
+            waiting: Vec::new(),
+            free: Vec::new(),
             released: Timestamp::ZERO,
             late: 0,
         }
@@ -32,7 +41,13 @@ impl Merge {
         }
         for decoded in decoded {
             self.late += u64::from(decoded.activity.time < self.released);
-            self.waiting.push(Reverse(InOrder(decoded)));
+            let place = (decoded.activity.time, decoded.origin, decoded.sub);
+            let index = self.free.pop().unwrap_or_else(|| {
+                self.waiting.push(None);
+                self.waiting.len() - 1
+            });
+            self.waiting[index] = Some(decoded.activity);
+            self.order.push(Reverse((place, index)));
         }
     }
 
@@ -48,12 +63,13 @@ impl Merge {
     /// The next activity older than `upto`, oldest first.
     pub fn pop(&mut self, upto: Timestamp) -> Option<Activity> {
         self.released = self.released.max(upto);
-        if self.waiting.peek()?.0.0.activity.time >= upto && upto != Timestamp::MAX {
+        let Reverse(((time, ..), index)) = *self.order.peek()?;
+        if time >= upto && upto != Timestamp::MAX {
             return None;
         }
-        self.waiting
-            .pop()
-            .map(|Reverse(InOrder(decoded))| decoded.activity)
+        self.order.pop();
+        self.free.push(index);
+        self.waiting[index].take()
     }
 
     /// Activities that came after younger ones had been released: a worker was held up for longer
@@ -62,31 +78,3 @@ impl Merge {
         self.late
     }
 }
-
-struct InOrder(Decoded);
-
-impl InOrder {
-    fn key(&self) -> (Timestamp, u64, u32) {
-        (self.0.activity.time, self.0.origin, self.0.sub)
-    }
-}
-
-impl Ord for InOrder {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl PartialOrd for InOrder {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for InOrder {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for InOrder {}

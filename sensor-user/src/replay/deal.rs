@@ -13,10 +13,10 @@ use crate::pipeline::deal::{Deal, Place};
 
 /// Packets of a batch, at the most.
 const BATCH_PACKETS: usize = 512;
-/// Bytes of a batch, about.
+/// Bytes of a batch, about: handing one over costs more than copying a packet.
 const BATCH_BYTES: usize = 256 << 10;
 /// Batches that may wait for a worker.
-const BATCHES_IN_FLIGHT: usize = 8;
+const BATCHES_IN_FLIGHT: usize = 4;
 /// How often, in packets' time, every worker hears the time: all at the same packet, so that what
 /// expires does not depend on who decodes.
 const TICK: u64 = Duration::from_secs(1).as_nanos() as u64;

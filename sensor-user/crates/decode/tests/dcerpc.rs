@@ -17,7 +17,7 @@ fn calls(decoded: &[Decoded]) -> Vec<(&RpcCall, Outcome)> {
     decoded
         .iter()
         .filter_map(|it| match &it.activity.kind {
-            Kind::Rpc(call) => Some((call, it.activity.outcome)),
+            Kind::Rpc(call) => Some((&**call, it.activity.outcome)),
             _ => None,
         })
         .collect()

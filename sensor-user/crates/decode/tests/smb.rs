@@ -51,7 +51,7 @@ fn calls(decoded: &[Decoded]) -> Vec<&RpcCall> {
     let mut calls = Vec::new();
     for it in decoded {
         if let Kind::Rpc(call) = &it.activity.kind {
-            calls.push(call);
+            calls.push(&**call);
         }
     }
     calls

@@ -55,9 +55,9 @@ pub type ActivityId = Digest;
 #[non_exhaustive]
 pub enum Kind {
     /// Kerberos: a first ticket asked for.
-    As(AsExchange),
+    As(Box<AsExchange>),
     /// Kerberos: a further ticket asked for.
-    Tgs(TgsExchange),
+    Tgs(Box<TgsExchange>),
     /// Kerberos: a ticket presented to a service.
     Ap(ApExchange),
     /// NTLM: an authentication, whole or not.
@@ -67,7 +67,7 @@ pub enum Kind {
     /// HTTP: a request that authenticates, or asks for what is worth an attack.
     Http(Box<HttpLogon>),
     /// DCE/RPC: a call.
-    Rpc(RpcCall),
+    Rpc(Box<RpcCall>),
     /// DCE/RPC: a bind refused.
     Bind(BindRefused),
     /// DCE/RPC: the endpoint mapper told where an interface listens.

@@ -38,6 +38,14 @@ impl Digest {
         Self::first(&hasher.finalize())
     }
 
+    /// Hashes bytes that mean something only within what `self` is the digest of. One block of 64
+    /// bytes is hashed in the least time there is.
+    pub fn within(&self, bytes: &[u8]) -> Self {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(&self.0);
+        Self::first(&blake3::keyed_hash(&key, bytes))
+    }
+
     fn first(hash: &blake3::Hash) -> Self {
         let mut first = [0; 16];
         first.copy_from_slice(&hash.as_bytes()[..16]);

@@ -11,12 +11,12 @@ use crate::inventory::Inventory;
 use crate::limits::Limits;
 use crate::protocol::dcerpc::Endpoints;
 use crate::protocol::dns;
-use crate::protocol::{Context, DatagramProtocol, Reading, Session};
+use crate::protocol::{Context, DatagramProtocol, Reading, Sensor, Session};
 use crate::stats::Stats;
 
 /// What all flows of a decoder share.
 pub(super) struct Shared {
-    pub(super) sensor: Arc<str>,
+    pub(super) sensor: Sensor,
     pub(super) limits: Limits,
     pub(super) stats: Stats,
     pub(super) endpoints: Endpoints,
@@ -59,7 +59,7 @@ pub(super) struct Flags {
 impl Shared {
     pub(super) fn new(sensor: Arc<str>, limits: Limits) -> Self {
         Self {
-            sensor,
+            sensor: Sensor::new(sensor),
             limits,
             stats: Stats::default(),
             endpoints: Endpoints::new(),

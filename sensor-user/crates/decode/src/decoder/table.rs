@@ -199,22 +199,23 @@ impl Table {
     }
 }
 
-/// Sees to it that the connection is woken at its next deadline.
+/// Sees to it that the connection is woken at its next deadline. A call that comes too early may
+/// stand: deadlines move on with nearly every packet, and who is woken for nothing is called anew.
 fn rearm(
     timers: &mut BTreeSet<(Timestamp, FlowKey)>,
     key: FlowKey,
     connection: &mut Connection,
     shared: &Shared,
 ) {
-    let due = connection.deadline(&shared.limits);
-    if due == connection.timer {
+    let Some(due) = connection.deadline(&shared.limits) else {
+        return;
+    };
+    if connection.timer.is_some_and(|armed| armed <= due) {
         return;
     }
     disarm(timers, key, connection);
-    connection.timer = due;
-    if let Some(due) = due {
-        timers.insert((due, key));
-    }
+    connection.timer = Some(due);
+    timers.insert((due, key));
 }
 
 fn disarm(timers: &mut BTreeSet<(Timestamp, FlowKey)>, key: FlowKey, connection: &Connection) {

@@ -16,12 +16,29 @@ use crate::link::IpPacket;
 
 /// The last packets, as many as there is room for. One that made room before its copy came costs
 /// little: the copy is decoded, too.
+///
+/// A packet's way through it is short, since every packet goes it: only the index is reached at
+/// random, and it is small; packets and their bytes lie one behind the other.
 pub(crate) struct Duplicates {
-    sets: Box<[[Seen; WAYS]]>,
-    /// The packets' bytes, one behind the other, from the front again when the end is reached.
+    /// In sets of those that hash alike, where the oldest makes room.
+    index: Box<[[Slot; WAYS]]>,
+    /// The last packets, from the front again when the end is reached.
+    seen: Box<[Seen]>,
+    /// The next packet's number, as far as its lower bits tell.
+    number: u16,
+    /// Their bytes, likewise.
     bytes: Box<[u8]>,
-    /// Where the next packet goes, as if there were no end.
+    /// Where the next packet's bytes go, as if there were no end.
     next: u64,
+}
+
+/// A hint at a packet.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// More of its hash than the set tells.
+    tag: u16,
+    /// The lower bits of its number.
+    number: u16,
 }
 
 /// A packet that was seen; the default is none.
@@ -36,9 +53,10 @@ struct Seen {
     time: Timestamp,
 }
 
-/// Packets remembered: in sets of those that hash alike, where the oldest makes room.
-const SETS: usize = 1024;
+/// Packets remembered.
+const PACKETS: usize = 4096;
 const WAYS: usize = 4;
+const SETS: usize = PACKETS / WAYS;
 /// Their bytes: about as many as so many packets have.
 const BYTES: usize = 256 << 10;
 /// Bytes that the hash covers: the usual headers, and the beginning of what is in them.
@@ -47,7 +65,10 @@ const HASHED: usize = 64;
 impl Duplicates {
     pub(crate) fn new() -> Self {
         Self {
-            sets: vec![[Seen::default(); WAYS]; SETS].into_boxed_slice(),
+            index: vec![[Slot::default(); WAYS]; SETS].into_boxed_slice(),
+            seen: vec![Seen::default(); PACKETS].into_boxed_slice(),
+            // As far as can be from the slots that were never taken.
+            number: PACKETS as u16,
             bytes: vec![0; BYTES].into_boxed_slice(),
             // Behind all places that were never taken.
             next: BYTES as u64,
@@ -68,25 +89,40 @@ impl Duplicates {
         let (Some(bytes), written) = (self.bytes_of(&new), self.next) else {
             return false;
         };
-        let set = hash(bytes) as usize % SETS;
-        let is_copy = |old: &Seen| {
-            old.compared == new.compared
-                && old.length == new.length
-                && old.time + window >= time
-                // It may have been written over.
-                && old.at + BYTES as u64 >= written
-                && self.bytes_of(old) == Some(bytes)
+        let hash = hash(bytes);
+        // The upper bits of a product are the well-mixed ones.
+        let (tag, set) = ((hash >> 48) as u16, (hash >> 32) as usize % SETS);
+        let Some(slots) = self.index.get(set) else {
+            return false;
         };
-        if self
-            .sets
-            .get(set)
-            .is_some_and(|seen| seen.iter().any(is_copy))
-        {
+        let is_copy = |slot: &Slot| {
+            slot.tag == tag
+                && self
+                    .seen
+                    .get(usize::from(slot.number) % PACKETS)
+                    .is_some_and(|old| {
+                        old.compared == new.compared
+                            && old.length == new.length
+                            && old.time + window >= time
+                            // It may have been written over.
+                            && old.at + BYTES as u64 >= written
+                            && self.bytes_of(old) == Some(bytes)
+                    })
+        };
+        if slots.iter().any(is_copy) {
             return true;
         }
-        let set = self.sets.get_mut(set);
-        if let Some(oldest) = set.and_then(|seen| seen.iter_mut().min_by_key(|seen| seen.at)) {
-            *oldest = new;
+        let number = self.number;
+        let slot = self.index.get_mut(set).and_then(|slots| {
+            slots
+                .iter_mut()
+                .max_by_key(|slot| number.wrapping_sub(slot.number))
+        });
+        let seen = self.seen.get_mut(usize::from(number) % PACKETS);
+        if let (Some(slot), Some(seen)) = (slot, seen) {
+            *slot = Slot { tag, number };
+            *seen = new;
+            self.number = number.wrapping_add(1);
         }
         false
     }
@@ -154,11 +190,9 @@ fn forget_hops(header: &mut [u8]) {
 fn hash(bytes: &[u8]) -> u64 {
     let (words, _) = bytes.as_chunks::<8>();
     let words = words.iter().take(HASHED / 8);
-    let hash = words.fold(bytes.len() as u64, |hash, word| {
+    words.fold(bytes.len() as u64, |hash, word| {
         (hash.rotate_left(5) ^ u64::from_ne_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    // The upper bits of a product are the well-mixed ones.
-    hash >> 32
+    })
 }
 
 #[cfg(test)]
@@ -265,8 +299,8 @@ mod tests {
             }
         }
         assert_eq!(
-            (tap.duplicates.bytes.len(), tap.duplicates.sets.len()),
-            (BYTES, SETS)
+            (tap.duplicates.bytes.len(), tap.duplicates.seen.len()),
+            (BYTES, PACKETS)
         );
         // What was written over is not found, and nothing is found in its place.
         assert!(!tap.shows(&UDP, &packet(5_000)));

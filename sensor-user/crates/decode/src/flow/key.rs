@@ -1,5 +1,6 @@
 //! What packets of one conversation have in common.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use goshawk_model::{Flow, Transport};
@@ -7,11 +8,26 @@ use goshawk_model::{Flow, Transport};
 /// A flow in either direction: its two ends in a fixed order.
 ///
 /// VLAN ids are not part of it: one direction may have lost its tag on the way to a mirror port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FlowKey {
     transport: Transport,
     low: (IpAddr, u16),
     high: (IpAddr, u16),
+}
+
+/// In as few words as it takes: every packet's flow is looked up.
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (ip, port) in [self.low, self.high] {
+            match ip {
+                IpAddr::V4(ip) => state.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(port)),
+                IpAddr::V6(ip) => {
+                    state.write_u128(ip.to_bits());
+                    state.write_u16(port);
+                }
+            }
+        }
+    }
 }
 
 /// One of the two ends of a [`FlowKey`].

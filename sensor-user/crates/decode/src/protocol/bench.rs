@@ -1,10 +1,8 @@
 //! All that surrounds a message, for tests of what reads it.
 
-use std::sync::Arc;
-
 use goshawk_model::{Timestamp, Transport};
 
-use super::{Context, dcerpc, dns};
+use super::{Context, Sensor, dcerpc, dns};
 use crate::decoder::Decoded;
 use crate::flow::FlowKey;
 use crate::inventory::Inventory;
@@ -17,7 +15,7 @@ pub(crate) struct Bench {
     pub(crate) stats: Stats,
     pub(crate) out: Vec<Decoded>,
     pub(crate) time: Timestamp,
-    sensor: Arc<str>,
+    sensor: Sensor,
     endpoints: dcerpc::Endpoints,
     keys: dns::Keys,
     inventory: Inventory,
@@ -35,7 +33,7 @@ impl Bench {
             stats: Stats::default(),
             out: Vec::new(),
             time: Timestamp::from_parts(1, 0),
-            sensor: Arc::from("test"),
+            sensor: Sensor::new("test".into()),
             endpoints: dcerpc::Endpoints::new(),
             keys: dns::Keys::new(),
             inventory: Inventory::new(),

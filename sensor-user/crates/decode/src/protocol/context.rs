@@ -25,9 +25,24 @@ pub(crate) struct Moment {
     pub(crate) sub: u32,
 }
 
+/// Whose activities these are.
+#[derive(Debug)]
+pub(crate) struct Sensor {
+    name: Arc<str>,
+    /// In which the identities of its activities are.
+    digest: Digest,
+}
+
+impl Sensor {
+    pub(crate) fn new(name: Arc<str>) -> Self {
+        let digest = Digest::of(&[name.as_bytes()]);
+        Self { name, digest }
+    }
+}
+
 /// The surroundings of a message: its flow, its packet, and what the whole decoder shares.
 pub(crate) struct Context<'a> {
-    pub(crate) sensor: &'a Arc<str>,
+    pub(crate) sensor: &'a Sensor,
     pub(crate) limits: &'a Limits,
     pub(crate) stats: &'a mut Stats,
     pub(crate) endpoints: &'a mut Endpoints,
@@ -102,7 +117,7 @@ impl Context<'_> {
         let activity = Activity {
             id,
             time,
-            sensor: Arc::clone(self.sensor),
+            sensor: Arc::clone(&self.sensor.name),
             flow,
             actor: draft.actor,
             credentials: draft.credentials,
@@ -130,9 +145,9 @@ impl Context<'_> {
         for (index, seen) in news.into_iter().enumerate() {
             let number = [u8::try_from(index).unwrap_or(u8::MAX)];
             let sighting = Activity {
-                id: Digest::of(&[b"sighting", activity.id.bytes(), &number]),
+                id: activity.id.within(&number),
                 time: activity.time,
-                sensor: Arc::clone(self.sensor),
+                sensor: Arc::clone(&self.sensor.name),
                 flow: activity.flow,
                 actor: None,
                 credentials: None,
@@ -172,7 +187,7 @@ impl Context<'_> {
             .iter_mut()
             .zip(bytes)
             .for_each(|(to, from)| *to = *from);
-        Digest::of(&[self.sensor.as_bytes(), &place])
+        self.sensor.digest.within(&place)
     }
 
     pub(crate) fn is_udp(&self) -> bool {

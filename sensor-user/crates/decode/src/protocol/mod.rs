@@ -22,7 +22,7 @@ mod waiting;
 pub(crate) use crate::flow::stream::Verdict;
 #[cfg(test)]
 pub(crate) use bench::Bench;
-pub(crate) use context::{Context, Draft, Moment};
+pub(crate) use context::{Context, Draft, Moment, Sensor};
 pub(crate) use conversation::Conversation;
 pub(crate) use recognise::{DatagramProtocol, datagram};
 pub(crate) use session::{Reading, Session};

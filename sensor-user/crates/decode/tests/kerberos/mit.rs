@@ -19,14 +19,14 @@ fn activities() -> Vec<Activity> {
 
 fn initial(all: &[Activity]) -> impl Iterator<Item = (&Activity, &AsExchange, &AsRequest)> {
     all.iter().filter_map(|activity| match &activity.kind {
-        Kind::As(exchange) => Some((activity, exchange, exchange.request.as_ref()?)),
+        Kind::As(exchange) => Some((activity, &**exchange, exchange.request.as_ref()?)),
         _ => None,
     })
 }
 
 fn further(all: &[Activity]) -> impl Iterator<Item = (&Activity, &TgsExchange)> {
     all.iter().filter_map(|activity| match &activity.kind {
-        Kind::Tgs(exchange) => Some((activity, exchange)),
+        Kind::Tgs(exchange) => Some((activity, &**exchange)),
         _ => None,
     })
 }

@@ -158,7 +158,7 @@ impl Net {
     ) -> Activity {
         let (nonce, digest) = self.nonce();
         let outcome = outcome(&answer);
-        let kind = Kind::As(AsExchange {
+        let kind = Kind::As(Box::new(AsExchange {
             request: Some(AsRequest {
                 kdc_options: 0x4081_0010,
                 etypes: etypes.to_vec(),
@@ -172,7 +172,7 @@ impl Net {
             service: Some(format!("{service}@CORP.EXAMPLE").into()),
             answer,
             answer_data: AnswerData::default(),
-        });
+        }));
         self.activity(from, outcome, kind)
     }
 
@@ -223,7 +223,7 @@ impl Net {
     ) -> Activity {
         let (nonce, digest) = self.nonce();
         let outcome = outcome(&answer);
-        let kind = Kind::Tgs(TgsExchange {
+        let kind = Kind::Tgs(Box::new(TgsExchange {
             request: Some(TgsRequest {
                 presented: Some(tgt(presented)),
                 kdc_options: 0x4081_0000,
@@ -239,7 +239,7 @@ impl Net {
             service: Some(format!("{service}@CORP.EXAMPLE").into()),
             answer,
             answer_data: AnswerData::default(),
-        });
+        }));
         self.activity(from, outcome, kind)
     }
 
@@ -362,7 +362,7 @@ impl Net {
         outcome: Outcome,
     ) -> Activity {
         let fault = (outcome == Outcome::Failure).then_some(0x2105);
-        let kind = Kind::Rpc(RpcCall {
+        let kind = Kind::Rpc(Box::new(RpcCall {
             transport: RpcTransport::Tcp,
             interface: Some(DRSUAPI),
             name: Some("drsuapi".into()),
@@ -382,7 +382,7 @@ impl Net {
             } else {
                 0
             },
-        });
+        }));
         Activity {
             credentials: by.map(Arc::new),
             ..self.activity(from, outcome, kind)

@@ -146,7 +146,7 @@ impl Net {
 
     /// A call of the account database with these arguments.
     pub(crate) fn samr(&self, from: &str, opnum: u16, arguments: SamrArguments) -> Activity {
-        let kind = Kind::Rpc(RpcCall {
+        let kind = Kind::Rpc(Box::new(RpcCall {
             transport: RpcTransport::Pipe("samr".into()),
             interface: Some(SAMR),
             name: Some("samr".into()),
@@ -159,7 +159,7 @@ impl Net {
             fault: None,
             request_bytes: 50,
             response_bytes: 50,
-        });
+        }));
         self.activity(from, Outcome::Success, kind)
     }
 

@@ -61,7 +61,7 @@ fn ping(net: &Net, user: &str, known: bool) -> Activity {
 }
 
 fn call(net: &Net, arguments: RpcArguments, status: u32) -> Activity {
-    let kind = Kind::Rpc(RpcCall {
+    let kind = Kind::Rpc(Box::new(RpcCall {
         transport: RpcTransport::Tcp,
         interface: None,
         name: None,
@@ -74,7 +74,7 @@ fn call(net: &Net, arguments: RpcArguments, status: u32) -> Activity {
         fault: None,
         request_bytes: 100,
         response_bytes: 100,
-    });
+    }));
     Activity {
         credentials: ntlm("mallory").map(Into::into),
         ..net.pass(10).activity(AT, Outcome::Success, kind)

@@ -128,7 +128,7 @@ impl Call {
         };
         Draft {
             confidence,
-            ..Draft::new(Kind::Rpc(call), outcome)
+            ..Draft::new(Kind::Rpc(Box::new(call)), outcome)
         }
     }
 

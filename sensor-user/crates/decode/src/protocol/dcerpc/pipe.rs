@@ -190,7 +190,7 @@ mod tests {
                 .out
                 .iter()
                 .filter_map(|it| match &it.activity.kind {
-                    Kind::Rpc(call) => Some((call, it.activity.outcome)),
+                    Kind::Rpc(call) => Some((&**call, it.activity.outcome)),
                     _ => None,
                 });
             calls.collect()

@@ -69,12 +69,26 @@ pub(super) fn ticket(value: Value<'_>) -> Option<Ticket> {
     let [etype, kvno, cipher] = enc_part?.numbered()?;
     let cipher = cipher?.expect(der::OCTET_STRING)?;
     Some(Ticket {
-        id: Digest::of(&[cipher]),
+        id: identity(cipher),
         service: principal_name(sname?)?.text(&string(realm?)?),
         etype: etype?.int32()?,
         kvno: kvno.and_then(Value::uint32),
         length: u32::try_from(cipher.len()).ok()?,
     })
+}
+
+/// What a ticket is known by, wherever it is carried: its two ends and its length. The checksum over
+/// all of it is at one of the ends, whatever the encryption type (RFC 3961 5.3, RFC 4757 5, RFC 8009
+/// 5): who cannot forge that cannot make another ticket that looks the same, and hashing every ticket
+/// whole would be most of the work that a Kerberos message makes.
+pub(super) fn identity(cipher: &[u8]) -> Digest {
+    /// Longer than any checksum.
+    const END: usize = 32;
+    let length = (cipher.len() as u64).to_le_bytes();
+    match (cipher.first_chunk::<END>(), cipher.last_chunk::<END>()) {
+        (Some(front), Some(back)) => Digest::of(&[&length, front, back]),
+        _ => Digest::of(&[cipher]),
+    }
 }
 
 /// `HostAddresses`, section 5.2.5: those of IP, and the names of NetBIOS.

@@ -249,8 +249,6 @@ mod tests {
     use rasn::types::{BitString, GeneralString};
     use rasn_kerberos as rfc;
 
-    use goshawk_model::Digest;
-
     use super::*;
 
     fn string_of(text: &str) -> GeneralString {
@@ -307,7 +305,7 @@ mod tests {
                 panic!("{bytes:x?}");
             };
             let expected = Ticket {
-                id: Digest::of(&[&cipher]),
+                id: field::identity(&cipher),
                 service: format!("{}@CORP.EXAMPLE", service.join("/")).into(),
                 etype: etypes[0],
                 kvno,

@@ -213,7 +213,7 @@ fn initial(
     Draft {
         actor,
         client_name,
-        ..Draft::new(Kind::As(exchange), outcome)
+        ..Draft::new(Kind::As(Box::new(exchange)), outcome)
     }
 }
 
@@ -238,7 +238,7 @@ fn further(request: Option<TgsRequest>, service: Option<Box<str>>, ending: Endin
     };
     Draft {
         actor,
-        ..Draft::new(Kind::Tgs(exchange), outcome)
+        ..Draft::new(Kind::Tgs(Box::new(exchange)), outcome)
     }
 }
 
