@@ -54,10 +54,10 @@ pub fn compose(packets: u64, path: &Path) -> Result<u64> {
             let mut cast = Cast::new(round, controllers);
             now = append(&mut file, capture, now, &mut cast)? + PAUSE;
             written += u64::try_from(capture.packets.len())?;
-        }
-        if written >= packets {
-            file.flush()?;
-            return Ok(written);
+            if written >= packets {
+                file.flush()?;
+                return Ok(written);
+            }
         }
     }
     bail!("{packets} packets are more than the recordings can give without repeating an address")
