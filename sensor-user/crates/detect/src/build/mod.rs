@@ -1,5 +1,6 @@
 //! Activities for tests, as a decoder would make them from real clients and tools.
 
+pub(crate) mod secrets;
 mod sessions;
 
 use std::cell::Cell;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 
 use goshawk_model::inventory::{Sighting, SightingSource};
 use goshawk_model::kerberos::{
-    Answer, AnswerData, ApExchange, AsExchange, AsRequest, TgsExchange, TgsRequest, Ticket, padata,
+    Answer, AnswerData, ApExchange, AsExchange, AsRequest, RequestData, TgsExchange, TgsRequest,
+    Ticket, padata,
 };
 use goshawk_model::ldap::{
     Authentication, Bind, BindRequest, LdapOperation, LdapResult, Operation, Protection,
@@ -158,11 +160,20 @@ impl Net {
     ) -> Activity {
         let (nonce, digest) = self.nonce();
         let outcome = outcome(&answer);
+        let proof = match &answer {
+            Answer::Issued { reply_etype, .. } => Some(*reply_etype),
+            _ => etypes.first().copied(),
+        };
+        let proof_etype = proof.filter(|_| padata.contains(&padata::ENC_TIMESTAMP));
         let kind = Kind::As(Box::new(AsExchange {
             request: Some(AsRequest {
                 kdc_options: 0x4081_0010,
                 etypes: etypes.to_vec(),
                 padata: padata.to_vec(),
+                data: RequestData {
+                    proof_etype,
+                    ..RequestData::default()
+                },
                 netbios_addresses: Vec::new(),
                 nonce,
                 digest,

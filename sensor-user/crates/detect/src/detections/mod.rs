@@ -13,6 +13,7 @@ mod bait;
 mod brute_force;
 mod certificates;
 mod dcsync;
+mod delegation;
 mod enumeration;
 mod exposure;
 mod guessing;
@@ -20,11 +21,23 @@ mod honeytoken_ldap;
 mod honeytoken_samr;
 mod honeytoken_used;
 mod kerberoasting;
+mod kerberos_relay;
+mod key_list;
 mod ldap_brute_force;
+mod netsync;
+mod ntlm_relay;
+mod ntlm_tampering;
+mod overpass;
+mod pass_the_hash;
+mod pass_the_ticket;
 mod ping_enumeration;
 pub(crate) mod services;
 mod smb_brute_force;
 mod timeroasting;
+mod zerologon;
+
+use delegation::{bronze_bit, krbtgt, new_computer, rbcd, sam_name};
+use overpass::{etype as overpass_etype, stack as overpass_stack};
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -131,21 +144,36 @@ macro_rules! detections {
 
 // By number.
 detections! {
+    overpass_stack: OverpassStack,
     account_enumeration: AccountEnumeration,
     ldap_brute_force: LdapBruteForce,
     dcsync: DcSync,
+    overpass_etype: OverpassEtype,
     honeytoken_used: HoneytokenUsed,
+    pass_the_hash: PassTheHash,
+    pass_the_ticket: PassTheTicket,
     brute_force: BruteForce,
     smb_brute_force: SmbBruteForce,
+    ntlm_relay: NtlmRelay,
+    ntlm_tampering: NtlmTampering,
+    krbtgt: KrbtgtDelegation,
     rogue_certificate: RogueCertificate,
+    bronze_bit: BronzeBit,
     kerberoasting: Kerberoasting,
+    zerologon: Zerologon,
     asrep_roasting: AsrepRoasting,
+    kerberos_relay: KerberosRelay,
+    sam_name: SamName,
+    new_computer: NewComputer,
+    rbcd: Rbcd,
     odd_certificate: OddCertificate,
     honeytoken_ldap: HoneytokenLdap,
     shadow_credentials: ShadowCredentials,
     ping_enumeration: PingEnumeration,
     honeytoken_samr: HoneytokenSamr,
     timeroasting: Timeroasting,
+    netsync: NetSync,
+    key_list: KeyList,
     clear_passwords: ClearPasswords,
     ntlmv1: Ntlmv1,
     weak_tickets: WeakTickets,

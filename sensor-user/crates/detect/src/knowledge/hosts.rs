@@ -88,6 +88,20 @@ impl Hosts {
             .map(|logons| &logons.account)
     }
 
+    /// Whether several computers speak from `ip`: it stands for a network behind it.
+    pub(crate) fn is_shared(&self, ip: IpAddr) -> bool {
+        let computers = self.logons(ip, Timestamp::ZERO);
+        computers.filter(|account| account.is_machine()).count() > 1
+    }
+
+    /// Whether both addresses are called the same.
+    pub(crate) fn are_one(&self, a: IpAddr, b: IpAddr) -> bool {
+        match (self.name(a), self.name(b)) {
+            (Some((a, _)), Some((b, _))) => a == b,
+            _ => false,
+        }
+    }
+
     /// Accounts that logged on from `ip` for the first time at or after `since`.
     pub(crate) fn newcomers(&self, ip: IpAddr, since: Timestamp) -> impl Iterator<Item = &Account> {
         self.facts
@@ -205,6 +219,12 @@ impl Hosts {
                     return;
                 }
                 certainty
+            }
+            // Who relays NTLM says on both sides what the other side said.
+            SightingSource::NtlmServer | SightingSource::NtlmWorkstation
+                if self.address(name).is_some_and(|home| home != sighting.ip) =>
+            {
+                return;
             }
             _ => certainty.min(Confidence::Medium),
         };

@@ -5,11 +5,13 @@
 //! a finding that is certain is never silenced by it.
 
 mod accounts;
+mod computers;
 pub(crate) mod controllers;
 mod domains;
 mod hosts;
 mod realms;
 mod requests;
+pub(crate) mod stacks;
 mod tickets;
 mod tools;
 mod watch;
@@ -23,12 +25,14 @@ use goshawk_model::{Account, Activity, Confidence, Kind, Mechanism, Outcome, Tim
 use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::Accounts;
+pub(crate) use computers::Computers;
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
-pub(crate) use tickets::{Tickets, on_behalf};
+pub(crate) use stacks::{Stack, Stacks};
+pub(crate) use tickets::{TicketFact, Tickets, on_behalf};
 pub(crate) use tools::{Tool, Tools};
 pub(crate) use watch::Watch;
 
@@ -47,6 +51,8 @@ pub(crate) struct Knowledge {
     pub(crate) domains: Domains,
     pub(crate) requests: Requests,
     pub(crate) tools: Tools,
+    pub(crate) stacks: Stacks,
+    pub(crate) computers: Computers,
     pub(crate) watch: Watch,
 }
 
@@ -77,6 +83,8 @@ impl Knowledge {
         if let Some(account) = self.password_logon(activity) {
             self.hosts.seen_at(activity.client.ip, &account, now);
         }
+        self.stacks.learn(activity, now);
+        self.computers.learn(activity, now);
         self.requests.learn(activity, now)
     }
 
@@ -101,6 +109,8 @@ impl Knowledge {
         self.tickets.expire(now);
         self.hosts.expire(now);
         self.requests.expire(now);
+        self.stacks.expire(now);
+        self.computers.expire(now);
     }
 
     pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
@@ -110,6 +120,8 @@ impl Knowledge {
         into.insert("realms", self.realms.stats());
         into.insert("netbios-domains", self.domains.stats());
         into.insert("requests", self.requests.stats());
+        into.insert("stacks", self.stacks.stats());
+        into.insert("computers", self.computers.stats());
         into.extend(self.hosts.stats());
         into.extend(self.controllers.stats());
         into.insert("coverage", self.watch.stats());

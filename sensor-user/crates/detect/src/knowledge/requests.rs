@@ -57,6 +57,12 @@ impl Requests {
         repeated
     }
 
+    /// Whether the same bytes were sent from `ip` lately: seen before and behind a translator of
+    /// addresses, a request has two senders.
+    pub(crate) fn sent_from(&self, ip: IpAddr, digest: Digest) -> bool {
+        digest != Digest::default() && self.0.get(&(ip, digest)).is_some()
+    }
+
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.0.expire(now - REPEATS);
     }

@@ -7,7 +7,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use goshawk_model::kerberos::{Answer, OPTION_CNAME_IN_ADDL_TKT, TgsRequest, Ticket, padata};
+use goshawk_model::kerberos::{
+    Answer, OPTION_CNAME_IN_ADDL_TKT, OPTION_FORWARDED, OPTION_PROXY, TgsRequest, Ticket, padata,
+};
 use goshawk_model::{Account, Activity, Digest, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,12 @@ pub(crate) struct TicketFact {
     /// Whether a second machine handed out the same ticket: one of them relays for the other.
     #[serde(default)]
     pub(crate) relayed: bool,
+    /// Whether it was asked for to be handed on (`FORWARDED`, `PROXY`): others present it by design.
+    #[serde(default)]
+    pub(crate) forwarded: bool,
+    /// When it was issued.
+    #[serde(default)]
+    pub(crate) issued: Timestamp,
     /// The service it is for, in the wire's case.
     pub(crate) service: Box<str>,
 }
@@ -64,6 +72,8 @@ impl Tickets {
             asked_from: activity.client.ip,
             issuer,
             relayed: false,
+            forwarded: is_forwarded(&activity.kind),
+            issued: now,
             service: ticket.service.clone(),
         };
         self.0.touch(ticket.id, now, || fact);
@@ -91,6 +101,15 @@ impl Tickets {
     pub(super) fn stats(&self) -> TableStats {
         self.0.stats()
     }
+}
+
+/// Whether a ticket is asked for that others may present.
+fn is_forwarded(kind: &Kind) -> bool {
+    let options = match kind {
+        Kind::Tgs(exchange) => exchange.request.as_ref().map(|asked| asked.kdc_options),
+        _ => None,
+    };
+    options.is_some_and(|options| options & (OPTION_FORWARDED | OPTION_PROXY) != 0)
 }
 
 /// Whether the ticket asked for names somebody else than the asker: S4U2self, S4U2proxy
