@@ -1,30 +1,42 @@
 //! The one table that everything remembered lives in: bounded, and honest about what it forgot.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash};
 
 use goshawk_model::Timestamp;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A map of at most `LIMIT` entries that forgets the entry touched longest ago, and counts it.
 ///
-/// Iteration order never depends on hashing, so what is computed from a table is the same in every
-/// run.
+/// Entries lie densely in one vector, in a chain from the one touched longest ago to the latest; a
+/// hash table of their places finds them. What is walked is the chain, never the hash table: so the
+/// hashes may have a secret of their own in every process, which keeps an attacker from choosing
+/// keys that collide, and what is computed from a table is still the same in every run.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<K, V, const LIMIT: usize> {
-    slots: BTreeMap<K, Slot<V>>,
-    /// Turn of the last touch → key; the first is the next to go.
-    order: BTreeMap<u64, K>,
-    next_turn: u64,
+    slots: Vec<Slot<K, V>>,
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// The ends of the chain.
+    oldest: u32,
+    latest: u32,
     evicted: u64,
 }
 
 #[derive(Clone, Debug)]
-struct Slot<V> {
-    turn: u64,
-    touched: Timestamp,
+struct Slot<K, V> {
+    key: K,
     value: V,
+    touched: Timestamp,
+    /// Neighbours in the chain.
+    older: u32,
+    newer: u32,
 }
+
+/// No place.
+const NONE: u32 = u32::MAX;
 
 /// How full a table is, and what it had to forget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,68 +49,86 @@ pub struct TableStats {
     pub evicted: u64,
 }
 
-impl<K: Ord + Clone, V, const LIMIT: usize> Table<K, V, LIMIT> {
-    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+impl<K: Hash + Eq, V, const LIMIT: usize> Table<K, V, LIMIT> {
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.slots.get(key).map(|slot| &slot.value)
+        let place = self.find(key)?;
+        self.slots.get(place as usize).map(|slot| &slot.value)
     }
 
     /// The entry, changed in place without counting as a touch.
-    pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(crate) fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        self.slots.get_mut(key).map(|slot| &mut slot.value)
+        let place = self.find(key)?;
+        self.slots
+            .get_mut(place as usize)
+            .map(|slot| &mut slot.value)
     }
 
     /// The entry, made by `default` if new, and now the last to be forgotten.
     pub(crate) fn touch(&mut self, key: K, now: Timestamp, default: impl FnOnce() -> V) -> &mut V {
-        let turn = self.next_turn;
-        self.next_turn += 1;
-        if let Some(slot) = self.slots.get(&key) {
-            self.order.remove(&slot.turn);
-        } else if self.slots.len() >= LIMIT
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.slots.remove(&oldest);
+        if self.slots.len() >= LIMIT && self.find(&key).is_none() {
+            self.take(self.oldest);
             self.evicted += 1;
         }
-        self.order.insert(turn, key.clone());
-        let slot = self.slots.entry(key).or_insert_with(|| Slot {
-            turn,
-            touched: now,
-            value: default(),
-        });
-        slot.turn = turn;
+        let hash = self.hasher.hash_one(&key);
+        let Self {
+            slots,
+            places,
+            hasher,
+            ..
+        } = self;
+        let entry = places.entry(
+            hash,
+            |&place| slots[place as usize].key == key,
+            |&place| hasher.hash_one(&slots[place as usize].key),
+        );
+        let place = match entry {
+            Entry::Occupied(known) => {
+                let place = *known.get();
+                self.unchain(place);
+                place
+            }
+            Entry::Vacant(vacant) => {
+                let place = slots.len() as u32;
+                vacant.insert(place);
+                slots.push(Slot {
+                    key,
+                    value: default(),
+                    touched: now,
+                    older: NONE,
+                    newer: NONE,
+                });
+                place
+            }
+        };
+        self.chain(place);
+        let slot = &mut self.slots[place as usize];
         slot.touched = now;
         &mut slot.value
     }
 
-    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(crate) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let slot = self.slots.remove(key)?;
-        self.order.remove(&slot.turn);
-        Some(slot.value)
+        let place = self.find(key)?;
+        Some(self.take(place).1)
     }
 
-    /// The keys, in their order.
+    /// The keys, from the one touched longest ago to the latest.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.slots.keys()
+        self.walk().map(|slot| &slot.key)
     }
 
     /// Takes out the entry touched longest ago if that was before `limit`.
     pub(crate) fn pop_before(&mut self, limit: Timestamp) -> Option<(K, V)> {
-        let first = self.order.first_entry()?;
-        if self.slots.get(first.get())?.touched >= limit {
-            return None;
-        }
-        let key = first.remove();
-        let slot = self.slots.remove(&key)?;
-        Some((key, slot.value))
+        let oldest = self.slots.get(self.oldest as usize)?;
+        (oldest.touched < limit).then(|| self.take(self.oldest))
     }
 
     /// Forgets every entry last touched before `limit`.
@@ -106,6 +136,43 @@ impl<K: Ord + Clone, V, const LIMIT: usize> Table<K, V, LIMIT> {
         while self.pop_before(limit).is_some() {}
     }
 
+    fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+    {
+        let same = |&place: &u32| self.slots[place as usize].key.borrow() == key;
+        self.places.find(self.hasher.hash_one(key), same).copied()
+    }
+
+    /// Takes the entry at `place` out; the last one in the vector moves there.
+    fn take(&mut self, place: u32) -> (K, V) {
+        self.unchain(place);
+        self.unplace(place, None);
+        let last = self.slots.len() as u32 - 1;
+        if place != last {
+            self.unplace(last, Some(place));
+        }
+        let slot = self.slots.swap_remove(place as usize);
+        if let Some(&Slot { older, newer, .. }) = self.slots.get(place as usize) {
+            self.link(older, place);
+            self.link(place, newer);
+        }
+        (slot.key, slot.value)
+    }
+
+    /// Lets the hash table forget a place, or know the entry there by another one.
+    fn unplace(&mut self, place: u32, moved: Option<u32>) {
+        let hash = self.hasher.hash_one(&self.slots[place as usize].key);
+        if let Ok(mut entry) = self.places.find_entry(hash, |&known| known == place) {
+            match moved {
+                Some(to) => *entry.get_mut() = to,
+                None => drop(entry.remove()),
+            }
+        }
+    }
+}
+
+impl<K, V, const LIMIT: usize> Table<K, V, LIMIT> {
     pub(crate) fn stats(&self) -> TableStats {
         TableStats {
             len: self.slots.len(),
@@ -113,14 +180,45 @@ impl<K: Ord + Clone, V, const LIMIT: usize> Table<K, V, LIMIT> {
             evicted: self.evicted,
         }
     }
+
+    fn walk(&self) -> impl Iterator<Item = &Slot<K, V>> {
+        let at = |place: u32| self.slots.get(place as usize);
+        std::iter::successors(at(self.oldest), move |slot| at(slot.newer))
+    }
+
+    /// Adds `place` to the chain, as the latest.
+    fn chain(&mut self, place: u32) {
+        let before = self.latest;
+        self.link(before, place);
+        self.link(place, NONE);
+    }
+
+    fn unchain(&mut self, place: u32) {
+        let Slot { older, newer, .. } = self.slots[place as usize];
+        self.link(older, newer);
+    }
+
+    /// Makes `older` and `newer` neighbours; `NONE` is what lies beyond the ends.
+    fn link(&mut self, older: u32, newer: u32) {
+        match self.slots.get_mut(older as usize) {
+            Some(slot) => slot.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.slots.get_mut(newer as usize) {
+            Some(slot) => slot.older = older,
+            None => self.latest = older,
+        }
+    }
 }
 
 impl<K, V, const LIMIT: usize> Default for Table<K, V, LIMIT> {
     fn default() -> Self {
         Self {
-            slots: BTreeMap::new(),
-            order: BTreeMap::new(),
-            next_turn: 0,
+            slots: Vec::new(),
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            oldest: NONE,
+            latest: NONE,
             evicted: 0,
         }
     }
@@ -136,30 +234,28 @@ struct Saved<K, V> {
     entries: Vec<(K, Timestamp, V)>,
 }
 
-impl<K: Ord + Serialize, V: Serialize, const LIMIT: usize> Serialize for Table<K, V, LIMIT> {
+impl<K: Serialize, V: Serialize, const LIMIT: usize> Serialize for Table<K, V, LIMIT> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
 
-        struct Entries<'a, K, V>(&'a BTreeMap<K, Slot<V>>, &'a BTreeMap<u64, K>);
-        impl<K: Ord + Serialize, V: Serialize> Serialize for Entries<'_, K, V> {
+        struct Entries<'a, K, V, const LIMIT: usize>(&'a Table<K, V, LIMIT>);
+        impl<K: Serialize, V: Serialize, const LIMIT: usize> Serialize for Entries<'_, K, V, LIMIT> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_seq(self.1.values().filter_map(|key| {
-                    let slot = self.0.get(key)?;
-                    Some((key, slot.touched, &slot.value))
-                }))
+                let slots = self.0.walk();
+                serializer.collect_seq(slots.map(|slot| (&slot.key, slot.touched, &slot.value)))
             }
         }
 
         let mut saved = serializer.serialize_struct("Table", 2)?;
         saved.serialize_field("evicted", &self.evicted)?;
-        saved.serialize_field("entries", &Entries(&self.slots, &self.order))?;
+        saved.serialize_field("entries", &Entries(self))?;
         saved.end()
     }
 }
 
 impl<'de, K, V, const LIMIT: usize> Deserialize<'de> for Table<K, V, LIMIT>
 where
-    K: Ord + Clone + Deserialize<'de>,
+    K: Hash + Eq + Deserialize<'de>,
     V: Deserialize<'de>,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

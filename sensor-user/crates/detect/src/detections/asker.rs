@@ -10,7 +10,7 @@ use crate::scene::Scene;
 
 /// An account at a machine. One person's attack from one place is one campaign; where the account
 /// is not known, the place alone decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Asker {
     pub(super) ip: IpAddr,
     pub(super) account: Option<Account>,
