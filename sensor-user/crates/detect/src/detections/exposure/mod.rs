@@ -59,7 +59,7 @@ pub(super) struct Shown {
 }
 
 /// What is exposed: an account, a machine, or an account at a machine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Exposed {
     pub(super) ip: Option<IpAddr>,
     pub(super) account: Option<Account>,
