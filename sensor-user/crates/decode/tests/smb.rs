@@ -692,6 +692,64 @@ fn paths_are_renamed_and_deleted_without_being_opened() {
 }
 
 #[test]
+fn files_are_opened_by_the_commands_of_the_first_clients() {
+    let (mut wire, mut tcp) = smb1_connected();
+    let on_disk = |message: Smb1| Smb1 { tid: 9, ..message }.frame();
+    let (open, create, create_new, close) = (0x02, 0x03, 0x0f, 0x04);
+    for (mid, command, asked, answered) in [
+        (3, open, words(&[2, 0]), words(&[70, 0, 0, 0, 4000, 0, 2])),
+        (4, create, words(&[0, 0, 0]), words(&[71])),
+        (5, create_new, words(&[0, 0, 0]), words(&[72])),
+    ] {
+        let name = b"\x04\\x.exe\0".to_vec();
+        wire.ask(&mut tcp, &on_disk(Smb1::new(command, mid, asked, name)));
+        wire.answer(
+            &mut tcp,
+            &on_disk(Smb1::answer(command, mid, answered, vec![])),
+        );
+        let fid = words(&[67 + mid, 0, 0]);
+        wire.ask(&mut tcp, &on_disk(Smb1::new(close, 10 + mid, fid, vec![])));
+        wire.answer(
+            &mut tcp,
+            &on_disk(Smb1::answer(close, 10 + mid, vec![], vec![])),
+        );
+    }
+    let name = b"\x04\\y.exe\0".to_vec();
+    wire.ask(&mut tcp, &on_disk(Smb1::new(open, 6, words(&[0, 0]), name)));
+    let refused = Smb1::answer(open, 6, vec![], vec![]).status(0xc000_0022);
+    wire.answer(&mut tcp, &on_disk(refused));
+    let (decoded, stats) = decode(&wire.packets);
+    let all = files(&decoded);
+    let told: Vec<_> = all
+        .iter()
+        .map(|(file, outcome)| {
+            let path = file.path.as_deref().unwrap_or_default();
+            (
+                path,
+                file.disposition,
+                file.action,
+                file.access,
+                file.size,
+                *outcome,
+            )
+        })
+        .collect();
+    use CreateAction::{Created, Opened};
+    use Disposition::{Create, Open, OverwriteIf};
+    use Outcome::{Failure, Success};
+    assert_eq!(
+        told,
+        [
+            ("x.exe", Some(Open), Some(Opened), 3, 4000, Success),
+            ("x.exe", Some(OverwriteIf), None, 3, 0, Success),
+            ("x.exe", Some(Create), Some(Created), 3, 0, Success),
+            ("y.exe", Some(Open), None, 1, 0, Failure),
+        ]
+    );
+    assert_eq!(errors(&stats), (0, 0));
+}
+
+#[test]
 fn transactions_that_exploits_are_made_of_are_told_as_they_are() {
     let (mut wire, mut tcp) = smb1_connected();
     // DoublePulsar answers under another id (by 0x10).

@@ -52,6 +52,10 @@ fn one(
         }
         command::NT_CREATE_ANDX => created(answer, block, file::create_answer, state, cx),
         command::OPEN_ANDX => created(answer, block, file::open_answer, state, cx),
+        command::OPEN => created(answer, block, file::core_open_answer, state, cx),
+        command::CREATE | command::CREATE_NEW => {
+            created(answer, block, file::core_create_answer, state, cx)
+        }
         command::READ_ANDX => read(answer, block, piece, state, cx),
         command::TRANSACTION | command::TRANSACTION2 | command::NT_TRANSACT => {
             transacted(answer, header, block, piece, state, cx)

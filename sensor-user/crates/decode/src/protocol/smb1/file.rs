@@ -3,12 +3,15 @@
 use goshawk_model::smb::{CreateAction, Disposition, FileAccess};
 
 use super::block::Block;
-use super::header::{HEADER, Header};
+use super::header::{HEADER, Header, command};
 use super::strings::Strings;
 use crate::protocol::smb::{Extent, FileKey, Opened, create_action, disposition, pipe_name};
 
 /// Bytes of READ_ANDX's answer, and of WRITE_ANDX, that tell where the payload lies.
 pub(super) const HEAD: usize = HEADER + 1 + 2 * 14 + 2;
+
+/// `FILE_READ_DATA` and `FILE_WRITE_DATA`.
+const READ_AND_WRITE: u32 = 3;
 
 pub(super) fn key(fid: u16) -> FileKey {
     FileKey {
@@ -71,12 +74,7 @@ pub(super) fn open_request(
     let mut wire = block.words();
     // Flags
     wire.take(2)?;
-    // AccessMode: 0 reads, 1 writes, 2 both; told by the rights that they need.
-    let access = match wire.u16()? & 7 {
-        0 => 1,
-        1 => 2,
-        _ => 3,
-    };
+    let access = access(wire.u16()?);
     // SearchAttrs, FileAttrs, CreationTime.
     wire.take(2 + 2 + 4)?;
     // OpenMode: what to do if it exists, and whether to create it.
@@ -117,6 +115,71 @@ pub(super) fn open_answer(block: &Block<'_>) -> Option<Opened> {
         size,
         is_directory: false,
     })
+}
+
+/// OPEN, of the first clients, and of those who hope that nobody looks ([MS-CIFS] 2.2.4.3).
+pub(super) fn core_open_request(
+    header: &Header,
+    block: &Block<'_>,
+    is_pipe: Option<bool>,
+) -> Option<FileAccess> {
+    let name = Strings::new(block, 0, header.is_unicode()).next_marked();
+    Some(FileAccess {
+        path: Some(path(&name, is_pipe)),
+        access: access(block.words().u16()?),
+        disposition: Some(Disposition::Open),
+        ..FileAccess::default()
+    })
+}
+
+pub(super) fn core_open_answer(block: &Block<'_>) -> Option<Opened> {
+    let mut wire = block.words();
+    let fid = wire.u16()?;
+    // FileAttrs and LastModified.
+    wire.take(2 + 4)?;
+    Some(Opened {
+        key: key(fid),
+        action: Some(CreateAction::Opened),
+        size: wire.u32()?.into(),
+        is_directory: false,
+    })
+}
+
+/// CREATE, which empties a file that is there, and CREATE_NEW, which does not ([MS-CIFS] 2.2.4.4,
+/// 2.2.4.16).
+pub(super) fn core_create_request(
+    header: &Header,
+    block: &Block<'_>,
+    is_pipe: Option<bool>,
+) -> FileAccess {
+    let name = Strings::new(block, 0, header.is_unicode()).next_marked();
+    FileAccess {
+        path: Some(path(&name, is_pipe)),
+        access: READ_AND_WRITE,
+        disposition: Some(match block.command {
+            command::CREATE_NEW => Disposition::Create,
+            _ => Disposition::OverwriteIf,
+        }),
+        ..FileAccess::default()
+    }
+}
+
+pub(super) fn core_create_answer(block: &Block<'_>) -> Option<Opened> {
+    Some(Opened {
+        key: fid(block)?,
+        action: (block.command == command::CREATE_NEW).then_some(CreateAction::Created),
+        size: 0,
+        is_directory: false,
+    })
+}
+
+/// `AccessMode`: 0 reads, 1 writes, 2 both; told by the rights that they need.
+fn access(mode: u16) -> u32 {
+    match mode & 7 {
+        0 => 1,
+        1 => 2,
+        _ => READ_AND_WRITE,
+    }
 }
 
 /// The FID that CLOSE and READ_ANDX begin with.

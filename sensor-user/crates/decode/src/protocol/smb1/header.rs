@@ -17,9 +17,12 @@ const FLAG_UNICODE: u16 = 0x8000;
 
 /// Commands ([MS-CIFS] 2.2.2.1).
 pub(super) mod command {
+    pub(crate) const OPEN: u8 = 0x02;
+    pub(crate) const CREATE: u8 = 0x03;
     pub(crate) const CLOSE: u8 = 0x04;
     pub(crate) const DELETE: u8 = 0x06;
     pub(crate) const RENAME: u8 = 0x07;
+    pub(crate) const CREATE_NEW: u8 = 0x0f;
     pub(crate) const TRANSACTION: u8 = 0x25;
     pub(crate) const TRANSACTION_SECONDARY: u8 = 0x26;
     pub(crate) const OPEN_ANDX: u8 = 0x2d;

@@ -65,14 +65,19 @@ pub(super) fn take(
                 Asked::Tree(Box::new(session::tree_request(header, block)?))
             }
             command::TREE_DISCONNECT => Asked::TreeDisconnect,
-            command::NT_CREATE_ANDX | command::OPEN_ANDX => {
+            command::NT_CREATE_ANDX
+            | command::OPEN_ANDX
+            | command::OPEN
+            | command::CREATE
+            | command::CREATE_NEW => {
                 opens = true;
                 let (session, tree) = header.place();
                 let is_pipe = state.trees.is_pipes(session, tree);
-                let access = if block.command == command::OPEN_ANDX {
-                    file::open_request(header, block, is_pipe)?
-                } else {
-                    file::create_request(header, block, is_pipe)?
+                let access = match block.command {
+                    command::NT_CREATE_ANDX => file::create_request(header, block, is_pipe)?,
+                    command::OPEN_ANDX => file::open_request(header, block, is_pipe)?,
+                    command::OPEN => file::core_open_request(header, block, is_pipe)?,
+                    _ => file::core_create_request(header, block, is_pipe),
                 };
                 Asked::Create(open(client, header, access, state, cx))
             }
