@@ -17,7 +17,7 @@
 
 use goshawk_model::{Activity, Kind, Severity};
 
-use super::enumeration::{self, Answer, Enumerating, Name, Way};
+use super::enumeration::{self, Enumerating, Tell, Way};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
@@ -56,7 +56,7 @@ impl Way for Requests {
     const TABLE: &'static str = "account-enumeration-askers";
     const TOO_MANY: Option<usize> = None;
 
-    fn asked(activity: &Activity, scene: &Scene<'_>, tell: &mut dyn FnMut(Name, Answer)) {
+    fn asked(activity: &Activity, scene: &Scene<'_>, tell: Tell<'_>) {
         match &activity.kind {
             Kind::As(exchange) => enumeration::kerberos(exchange, tell),
             Kind::Ntlm(logon) => enumeration::ntlm(activity, logon, scene, tell),

@@ -14,7 +14,7 @@
 
 use goshawk_model::{Activity, Kind, Severity};
 
-use super::enumeration::{self, Answer, Enumerating, Name, Way};
+use super::enumeration::{self, Enumerating, Tell, Way};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
@@ -51,7 +51,7 @@ impl Way for Pings {
     const TABLE: &'static str = "ping-enumeration-askers";
     const TOO_MANY: Option<usize> = Some(12);
 
-    fn asked(activity: &Activity, _scene: &Scene<'_>, tell: &mut dyn FnMut(Name, Answer)) {
+    fn asked(activity: &Activity, _scene: &Scene<'_>, tell: Tell<'_>) {
         if let Kind::Ldap(operation) = &activity.kind {
             enumeration::ping(operation, tell);
         }

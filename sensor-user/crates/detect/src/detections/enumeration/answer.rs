@@ -1,5 +1,6 @@
 //! What answers tell of the names that were asked for.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use goshawk_model::kerberos::{self as krb, AsExchange, error, error_name};
@@ -36,10 +37,13 @@ const LOGONS_OF_KNOWN: [u32; 7] = [
 const USER_UNKNOWN: [u16; 2] = [21, 25];
 
 /// A name asked for, and by whom where that is proven.
-pub(in super::super) struct Name {
-    pub(super) account: Account,
+pub(in super::super) struct Name<'a> {
+    pub(super) account: Cow<'a, Account>,
     pub(super) asker: Option<Account>,
 }
+
+/// Takes a name and what the answer tells of it.
+pub(in super::super) type Tell<'a> = &'a mut dyn FnMut(Name<'_>, Answer);
 
 /// What is known of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +132,7 @@ impl fmt::Display for Answer {
 
 /// A first ticket asked for, which takes no proof to learn whether the name exists (RFC 4120 3.1.3).
 /// A wrong password is another attack's.
-pub(in super::super) fn kerberos(exchange: &AsExchange, tell: &mut dyn FnMut(Name, Answer)) {
+pub(in super::super) fn kerberos(exchange: &AsExchange, tell: Tell<'_>) {
     let Some(account) = &exchange.client else {
         return;
     };
@@ -146,7 +150,7 @@ pub(in super::super) fn kerberos(exchange: &AsExchange, tell: &mut dyn FnMut(Nam
         ) => Answer::Kerberos(code),
         _ => return,
     };
-    tell(unproven(account.clone()), answer);
+    tell(unproven(Cow::Borrowed(account)), answer);
 }
 
 /// A logon whose refusal tells more than "wrong" ([MS-ERREF] 2.3.1).
@@ -154,7 +158,7 @@ pub(in super::super) fn ntlm(
     activity: &Activity,
     logon: &NtlmLogon,
     scene: &Scene<'_>,
-    tell: &mut dyn FnMut(Name, Answer),
+    tell: Tell<'_>,
 ) {
     let credentials = activity.credentials.as_deref();
     let Some(account) = credentials.and_then(|it| it.account.as_ref()) else {
@@ -169,7 +173,7 @@ pub(in super::super) fn ntlm(
         _ => return,
     };
     let server = logon.target_info();
-    let account = scene.knowledge.canonical_at(account, server).into_owned();
+    let account = scene.knowledge.canonical_at(account, server);
     tell(unproven(account), answer);
 }
 
@@ -180,17 +184,14 @@ pub(in super::super) fn rpc(
     activity: &Activity,
     call: &RpcCall,
     scene: &Scene<'_>,
-    tell: &mut dyn FnMut(Name, Answer),
+    tell: Tell<'_>,
 ) {
     let (Some(arguments), Some(status)) = (&call.arguments, call.status) else {
         return;
     };
     let mut found = |name: &str, answer| {
-        let asker = scene
-            .knowledge
-            .who(activity)
-            .map(std::borrow::Cow::into_owned);
-        let account = Account::new(name, "");
+        let asker = scene.knowledge.who(activity).map(Cow::into_owned);
+        let account = Cow::Owned(Account::new(name, ""));
         tell(Name { account, asker }, answer);
     };
     match arguments {
@@ -245,7 +246,7 @@ pub(in super::super) fn rpc(
 }
 
 /// A ping that names a user ([MS-ADTS] 6.3.3). Computers ask so for themselves.
-pub(in super::super) fn ping(operation: &LdapOperation, tell: &mut dyn FnMut(Name, Answer)) {
+pub(in super::super) fn ping(operation: &LdapOperation, tell: Tell<'_>) {
     let Operation::Search(Search {
         request: Some(request),
         netlogon: Some(answer),
@@ -263,11 +264,11 @@ pub(in super::super) fn ping(operation: &LdapOperation, tell: &mut dyn FnMut(Nam
     let known = !USER_UNKNOWN.contains(&answer.opcode);
     let account = Account::new(&named.value, &answer.dns_domain_name);
     if !(known && account.is_machine()) {
-        tell(unproven(account), Answer::Ping(known));
+        tell(unproven(Cow::Owned(account)), Answer::Ping(known));
     }
 }
 
-fn unproven(account: Account) -> Name {
+fn unproven(account: Cow<'_, Account>) -> Name<'_> {
     Name {
         account,
         asker: None,

@@ -25,8 +25,8 @@ use crate::kinds::Kinds;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, list};
-use answer::Over;
-pub(super) use answer::{Answer, Name, kerberos, ntlm, ping, rpc};
+use answer::{Answer, Over};
+pub(super) use answer::{Tell, kerberos, ntlm, ping, rpc};
 use source::Source;
 
 /// Unknown names from one source within [`TOGETHER`].
@@ -55,7 +55,7 @@ pub(super) trait Way: Default {
     const TOO_MANY: Option<usize>;
 
     /// The names that `activity` asks for, each with what the answer tells of it.
-    fn asked(activity: &Activity, scene: &Scene<'_>, tell: &mut dyn FnMut(Name, Answer));
+    fn asked(activity: &Activity, scene: &Scene<'_>, tell: Tell<'_>);
 }
 
 /// The rule for one way to ask.
@@ -109,7 +109,7 @@ impl<W: Way> Detection for Enumerating<W> {
                 return;
             }
             let asked = Asked {
-                account: name.account,
+                account: name.account.into_owned(),
                 mark: Mark::new(activity, scene),
                 answer,
             };
