@@ -14,6 +14,6 @@ pub use finding::{Finding, is_due};
 pub use live::{Live, STORY, Verdict};
 pub use portal::{PASSWORD, Portal};
 pub use programs::{Place, Programs, Running, Said, run_sensor};
-pub use replay::{Replayed, replay};
+pub use replay::{Replayed, replay, replay_with};
 pub use sensor::{RunningSensor, Sensor};
 pub use wait::{eventually, holds_for};

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use goshawk_lab::accounts::DECOY;
-use serde_json::Value;
+use goshawk_model::Activity;
+use serde_json::{Value, json};
 
 use crate::programs::{Said, run_sensor};
 
@@ -13,6 +14,8 @@ use crate::programs::{Said, run_sensor};
 pub struct Replayed {
     /// The alerts, one JSON object each.
     pub alerts: Vec<Value>,
+    /// The activities, if they were asked for.
+    pub activities: Vec<Activity>,
     /// The program's words.
     pub said: Said,
 }
@@ -21,6 +24,17 @@ pub struct Replayed {
 /// `arguments`.
 #[track_caller]
 pub fn replay(files: &[&Path], controllers: &[Ipv4Addr], arguments: &[&str]) -> Replayed {
+    replay_with(files, controllers, "", arguments)
+}
+
+/// The same, with further `tables` in the configuration.
+#[track_caller]
+pub fn replay_with(
+    files: &[&Path],
+    controllers: &[Ipv4Addr],
+    tables: &str,
+    arguments: &[&str],
+) -> Replayed {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("sensor.toml");
     let list: Vec<String> = controllers
@@ -28,7 +42,8 @@ pub fn replay(files: &[&Path], controllers: &[Ipv4Addr], arguments: &[&str]) -> 
         .map(|address| format!("\"{address}\""))
         .collect();
     let text = format!(
-        "[sensor]\nname = \"test\"\n[domain]\ncontrollers = [{}]\nhoneytokens = [\"{DECOY}\"]\n",
+        "[sensor]\nname = \"test\"\n[domain]\ncontrollers = [{}]\nhoneytokens = [\"{DECOY}\"]\n\
+         {tables}",
         list.join(", ")
     );
     std::fs::write(&config, text).expect("the configuration is written");
@@ -41,11 +56,29 @@ pub fn replay(files: &[&Path], controllers: &[Ipv4Addr], arguments: &[&str]) -> 
     all.extend(arguments);
     all.extend(files.iter().map(String::as_str));
     let said = run_sensor(&all);
-    let alerts = said
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("each line is a JSON object"))
-        .filter(|line: &Value| line["kind"] == "alert")
-        .collect();
-    Replayed { alerts, said }
+    let lines = || {
+        let lines = said.out.lines();
+        lines.map(|line| serde_json::from_str(line).expect("each line is a JSON object"))
+    };
+    let is_alert = |line: &Value| line["kind"] == "alert";
+    Replayed {
+        alerts: lines().filter(is_alert).collect(),
+        activities: lines()
+            .filter(|line| !is_alert(line))
+            .map(activity)
+            .collect(),
+        said,
+    }
+}
+
+/// An activity out of its line.
+fn activity(mut line: Value) -> Activity {
+    let mut part = |name: &str| line[name].take();
+    let flow = json!({
+        "transport": part("transport"), "client": part("from"), "server": part("to"),
+    });
+    let kind = part("activity");
+    line["flow"] = flow;
+    line["kind"] = kind;
+    serde_json::from_value(line).expect("an activity reads back from its line")
 }

@@ -16,6 +16,7 @@ mod blank;
 mod capture;
 mod compose;
 mod crowd;
+pub mod day;
 mod domain;
 mod forward;
 mod host;

@@ -47,6 +47,9 @@ pub struct Script {
     /// The alerts it must raise; any other alert is a false alarm.
     #[serde(default)]
     pub expected: Vec<ExpectedAlert>,
+    /// The detections whose attacks it looks like, and which must stay silent all the same.
+    #[serde(default)]
+    pub resembles: Vec<u16>,
     /// What must have happened before and is not part of the scene.
     #[serde(default)]
     prepare: Vec<Step>,

@@ -1,4 +1,4 @@
-//! `docs`: the pages that are made from the source, `docs/activities.md`.
+//! `docs/activities.md`: what a line of activity holds.
 //!
 //! The activity schema is what the structs in `model` say, so the page is read off them: names as
 //! serde writes them, meanings as their comments tell.
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use heck::{ToKebabCase, ToLowerCamelCase, ToSnakeCase};
 use syn::{
     Attribute, Expr, Fields, GenericArgument, Item, ItemEnum, ItemStruct, Lit, Meta, PathArguments,
@@ -17,15 +17,8 @@ use syn::{
 
 use crate::step;
 
-/// Options of `docs`.
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Only say whether the pages are up to date.
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-const PAGE: &str = "docs/activities.md";
+/// Where the page is.
+pub(super) const PAGE: &str = "docs/activities.md";
 /// Where the types are; of types that share a name, one in the same file is meant.
 const SOURCES: &[&str] = &["sensor-user/src/json.rs", "sensor-user/crates/model/src"];
 /// The line that `replay --activities` writes.
@@ -42,23 +35,12 @@ challenges and responses are never kept.
 This page is made by `cargo xtask docs` from the types themselves; fields are only ever added.
 ";
 
-/// Makes the pages, or checks them.
+/// The page as the types say it.
 ///
 /// # Errors
-/// One line where a source cannot be read, or a page is not up to date.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let page = Schema::read()?.page();
-    let path = step::root().join(PAGE);
-    if !options.check {
-        fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
-        step::found("written", PAGE);
-        return Ok(());
-    }
-    if fs::read_to_string(&path).unwrap_or_default() != page {
-        bail!("{PAGE} is not what the types say: run `cargo xtask docs`");
-    }
-    step::found("up to date", PAGE);
-    Ok(())
+/// If a source cannot be read.
+pub(super) fn page() -> Result<String> {
+    Ok(Schema::read()?.page())
 }
 
 /// A type's place: its file, and its name.
