@@ -133,7 +133,7 @@ impl Part {
 
     fn happens(&self, round: usize) -> bool {
         let scene = self.label.scene.as_str();
-        let seldom = SELDOM.contains(&scene) && round % ONE_IN != 0;
+        let seldom = SELDOM.contains(&scene) && !round.is_multiple_of(ONE_IN);
         !seldom && (scene != ONCE || round == 0)
     }
 

@@ -179,7 +179,7 @@ fn is_windows_date(stamp: Timestamp) -> bool {
     const QUARTER: u64 = 900;
     const ZONES: u64 = 15 * 3600;
     let apart = (stamp.as_nanos() / 1_000_000_000).abs_diff(DATE);
-    apart <= ZONES && apart % QUARTER == 0
+    apart <= ZONES && apart.is_multiple_of(QUARTER)
 }
 
 /// AES by RFC 8009 or Camellia (RFC 6803), which Windows never offers, or DES3 after AES.

@@ -85,7 +85,7 @@ impl Detection for NewComputer {
         let Some(added) = asker.account.as_ref().and_then(|it| computers.added(it)) else {
             return;
         };
-        let by_tool = stacks::of_tgs(s4u.request).is_some_and(|stack| stack.is_tool());
+        let by_tool = stacks::of_tgs(s4u.request).is_some_and(stacks::Stack::is_tool);
         if matches!(s4u.kind, S4uKind::Own(_)) && !by_tool {
             return;
         }

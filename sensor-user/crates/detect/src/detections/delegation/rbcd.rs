@@ -91,7 +91,7 @@ impl Detection for Rbcd {
         let Some(s4u) = S4u::of(activity) else {
             return;
         };
-        if !stacks::of_tgs(s4u.request).is_some_and(|stack| stack.is_tool()) {
+        if !stacks::of_tgs(s4u.request).is_some_and(stacks::Stack::is_tool) {
             return;
         }
         let asker = s4u.asker(activity, scene);
