@@ -227,11 +227,10 @@ fn feed(engine: &mut Engine, activities: &[Activity]) -> Vec<Alert> {
         .collect()
 }
 
-fn finals(outputs: Vec<Output>) -> Vec<Alert> {
-    outputs
-        .iter()
-        .map(|output| output.alert().clone())
-        .collect()
+fn finals(outputs: Vec<Output>) -> impl Iterator<Item = Alert> {
+    outputs.into_iter().map(|output| match output {
+        Output::Raised(alert) | Output::Updated(alert) | Output::Closed(alert) => alert,
+    })
 }
 
 fn high(alerts: &[Alert]) -> Vec<&str> {
