@@ -41,6 +41,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         eprintln!("── what a packet costs in the kernel: not measured, since it needs root");
     }
 
+    let mut engine = step::cargo();
+    engine.args(["bench", "--locked", "-p", "goshawk-detect", "--bench", "engine"]);
+    step::open("what an activity costs in the engine", &mut engine)?;
+
     eprintln!("── what a packet costs in the daemon");
     let capture = step::target().join("bench/workday.pcap");
     let packets = goshawk_lab::compose(PACKETS, &capture)?;

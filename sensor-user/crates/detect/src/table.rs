@@ -23,6 +23,8 @@ pub(crate) struct Table<K, V, const LIMIT: usize> {
     oldest: u32,
     latest: u32,
     evicted: u64,
+    /// When the entry was touched that was evicted last.
+    forgot: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +74,10 @@ impl<K: Hash + Eq, V, const LIMIT: usize> Table<K, V, LIMIT> {
     /// The entry, made by `default` if new, and now the last to be forgotten.
     pub(crate) fn touch(&mut self, key: K, now: Timestamp, default: impl FnOnce() -> V) -> &mut V {
         if self.slots.len() >= LIMIT && self.find(&key).is_none() {
+            self.forgot = self
+                .slots
+                .get(self.oldest as usize)
+                .map(|slot| slot.touched);
             self.take(self.oldest);
             self.evicted += 1;
         }
@@ -181,6 +187,11 @@ impl<K, V, const LIMIT: usize> Table<K, V, LIMIT> {
         }
     }
 
+    /// When the entry was touched that had to make room last.
+    pub(crate) fn forgot(&self) -> Option<Timestamp> {
+        self.forgot
+    }
+
     fn walk(&self) -> impl Iterator<Item = &Slot<K, V>> {
         let at = |place: u32| self.slots.get(place as usize);
         std::iter::successors(at(self.oldest), move |slot| at(slot.newer))
@@ -220,6 +231,7 @@ impl<K, V, const LIMIT: usize> Default for Table<K, V, LIMIT> {
             oldest: NONE,
             latest: NONE,
             evicted: 0,
+            forgot: None,
         }
     }
 }
@@ -230,6 +242,8 @@ impl<K, V, const LIMIT: usize> Default for Table<K, V, LIMIT> {
 struct Saved<K, V> {
     #[serde(default)]
     evicted: u64,
+    #[serde(default)]
+    forgot: Option<Timestamp>,
     #[serde(default = "Vec::new")]
     entries: Vec<(K, Timestamp, V)>,
 }
@@ -246,8 +260,9 @@ impl<K: Serialize, V: Serialize, const LIMIT: usize> Serialize for Table<K, V, L
             }
         }
 
-        let mut saved = serializer.serialize_struct("Table", 2)?;
+        let mut saved = serializer.serialize_struct("Table", 3)?;
         saved.serialize_field("evicted", &self.evicted)?;
+        saved.serialize_field("forgot", &self.forgot)?;
         saved.serialize_field("entries", &Entries(self))?;
         saved.end()
     }
@@ -262,6 +277,7 @@ where
         let saved = Saved::deserialize(deserializer)?;
         let mut table = Self {
             evicted: saved.evicted,
+            forgot: saved.forgot,
             ..Self::default()
         };
         for (key, touched, value) in saved.entries {

@@ -16,6 +16,7 @@ mod dcsync;
 mod delegation;
 mod enumeration;
 mod exposure;
+mod forged;
 mod guessing;
 mod honeytoken_ldap;
 mod honeytoken_samr;
@@ -32,11 +33,17 @@ mod pass_the_hash;
 mod pass_the_ticket;
 mod ping_enumeration;
 pub(crate) mod services;
+mod skeleton_key;
 mod smb_brute_force;
 mod timeroasting;
 mod zerologon;
 
 use delegation::{bronze_bit, krbtgt, new_computer, rbcd, sam_name};
+use forged::{
+    downgrade as golden_downgrade, nobody as golden_nobody, odd as golden_odd,
+    overlong as golden_time, refused as forged_authorization, sapphire as sapphire_ticket,
+    silver as silver_ticket,
+};
 use overpass::{etype as overpass_etype, stack as overpass_stack};
 
 use std::collections::BTreeMap;
@@ -149,10 +156,16 @@ detections! {
     ldap_brute_force: LdapBruteForce,
     dcsync: DcSync,
     overpass_etype: OverpassEtype,
+    golden_downgrade: GoldenDowngrade,
+    skeleton_key: SkeletonKey,
+    forged_authorization: ForgedAuthorization,
     honeytoken_used: HoneytokenUsed,
     pass_the_hash: PassTheHash,
     pass_the_ticket: PassTheTicket,
+    golden_time: GoldenTime,
     brute_force: BruteForce,
+    golden_nobody: GoldenNobody,
+    golden_odd: GoldenOdd,
     smb_brute_force: SmbBruteForce,
     ntlm_relay: NtlmRelay,
     ntlm_tampering: NtlmTampering,
@@ -174,6 +187,8 @@ detections! {
     timeroasting: Timeroasting,
     netsync: NetSync,
     key_list: KeyList,
+    silver_ticket: SilverTicket,
+    sapphire_ticket: SapphireTicket,
     clear_passwords: ClearPasswords,
     ntlmv1: Ntlmv1,
     weak_tickets: WeakTickets,
@@ -270,7 +285,7 @@ fn shown_without_key(code: i32) -> bool {
 }
 
 /// RC4 by any of its numbers (RFC 4757 and its forerunners).
-fn is_rc4(etype: i32) -> bool {
+pub(crate) fn is_rc4(etype: i32) -> bool {
     matches!(etype, ETYPE_RC4_HMAC | 24 | -128 | -133 | -135)
 }
 

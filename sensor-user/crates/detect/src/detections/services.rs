@@ -140,6 +140,12 @@ impl<'a> Service<'a> {
         self.is_class("krbtgt")
     }
 
+    /// `krbtgt/REALM@REALM`: the realm's own KDC, and not another one's that it trusts.
+    pub(crate) fn is_own_kdc(&self) -> bool {
+        let own = |instance: &str| instance.eq_ignore_ascii_case(self.realm);
+        self.is_ticket_granting() && self.instance.is_some_and(own)
+    }
+
     /// `kadmin/changepw`, sealed with the key of `krbtgt`'s account: for changing one's password.
     pub(crate) fn is_password_change(&self) -> bool {
         self.is_class("kadmin")

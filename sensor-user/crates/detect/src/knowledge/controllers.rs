@@ -90,6 +90,11 @@ impl Controllers {
         }
     }
 
+    /// Every machine that was seen at a controller's work.
+    pub(super) fn known(&self) -> impl Iterator<Item = IpAddr> {
+        self.proven.keys().chain(self.seen.keys()).copied()
+    }
+
     pub(super) fn stats(&self) -> [(&'static str, TableStats); 2] {
         [
             ("controllers-proven", self.proven.stats()),

@@ -9,9 +9,11 @@ mod computers;
 pub(crate) mod controllers;
 mod domains;
 mod hosts;
+mod mint;
 mod realms;
 mod requests;
 pub(crate) mod stacks;
+mod strangers;
 mod tickets;
 mod tools;
 mod watch;
@@ -20,6 +22,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use goshawk_model::kerberos::{AP_OPTION_USE_SESSION_KEY, ApExchange};
 use goshawk_model::ldap::Operation;
 use goshawk_model::{Account, Activity, Confidence, Kind, Mechanism, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,13 +32,16 @@ pub(crate) use computers::Computers;
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
+pub(crate) use mint::Mint;
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
 pub(crate) use stacks::{Stack, Stacks};
+pub(crate) use strangers::{Absence, SKEW, Stranger, Strangers};
 pub(crate) use tickets::{TicketFact, Tickets, on_behalf};
 pub(crate) use tools::{Tool, Tools};
 pub(crate) use watch::Watch;
 
+use crate::detections::services::Service;
 use crate::settings::Settings;
 use crate::table::TableStats;
 
@@ -44,6 +50,8 @@ use crate::table::TableStats;
 #[serde(default)]
 pub(crate) struct Knowledge {
     pub(crate) tickets: Tickets,
+    pub(crate) strangers: Strangers,
+    pub(crate) mint: Mint,
     pub(crate) accounts: Accounts,
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
@@ -66,7 +74,12 @@ impl Knowledge {
     ) -> bool {
         self.controllers
             .learn(activity, &self.tickets, settings, now);
+        self.strangers.learn(activity, &self.tickets, now);
         self.tickets.learn(activity, now);
+        self.mint.learn(activity, now);
+        if self.shows_stranger(activity) && self.blindness(now, settings).is_none() {
+            self.strangers.odd_machine(activity.client.ip, now);
+        }
         self.realms.learn(activity, now);
         self.accounts.learn(activity, now);
         self.tools.learn(activity, now);
@@ -88,6 +101,28 @@ impl Knowledge {
         self.requests.learn(activity, now)
     }
 
+    /// Whether a ticket of a realm that is known comes from nowhere.
+    fn shows_stranger(&self, activity: &Activity) -> bool {
+        match &activity.kind {
+            Kind::Tgs(tgs) => tgs
+                .request
+                .as_ref()
+                .and_then(|request| request.presented.as_ref())
+                .is_some_and(|ticket| self.strangers.get(&ticket.id).is_some()),
+            Kind::Ap(ap) => self.is_strange_to_service(ap),
+            _ => false,
+        }
+    }
+
+    /// Whether a service ticket of a realm that is known was never seen issued.
+    pub(crate) fn is_strange_to_service(&self, ap: &ApExchange) -> bool {
+        let service = Service::new(&ap.ticket.service);
+        ap.ap_options & AP_OPTION_USE_SESSION_KEY == 0
+            && self.tickets.get(&ap.ticket).is_none()
+            && !service.is_ticket_granting()
+            && self.mint.coins(service.realm()).is_some()
+    }
+
     /// Who logged on with NTLM or in a bind with a password.
     fn password_logon(&self, activity: &Activity) -> Option<Account> {
         let server = match &activity.kind {
@@ -107,6 +142,7 @@ impl Knowledge {
     /// Forgets what is too old to matter.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         self.tickets.expire(now);
+        self.strangers.expire(now);
         self.hosts.expire(now);
         self.requests.expire(now);
         self.stacks.expire(now);
@@ -122,6 +158,8 @@ impl Knowledge {
         into.insert("requests", self.requests.stats());
         into.insert("stacks", self.stacks.stats());
         into.insert("computers", self.computers.stats());
+        into.extend(self.strangers.stats());
+        into.extend(self.mint.stats());
         into.extend(self.hosts.stats());
         into.extend(self.controllers.stats());
         into.insert("coverage", self.watch.stats());

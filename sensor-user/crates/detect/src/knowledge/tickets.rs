@@ -28,6 +28,9 @@ pub(crate) struct TicketFact {
     pub(crate) owner: Option<Account>,
     /// The machine that asked for it.
     pub(crate) asked_from: IpAddr,
+    /// Whether a ticket without a PAC was asked for, which few need.
+    #[serde(default)]
+    pub(crate) without_pac: bool,
     /// The KDC that issued it.
     pub(crate) issuer: IpAddr,
     /// Whether a second machine handed out the same ticket: one of them relays for the other.
@@ -70,6 +73,7 @@ impl Tickets {
         let fact = TicketFact {
             owner: self.owner(&activity.kind).cloned(),
             asked_from: activity.client.ip,
+            without_pac: asked_without_pac(&activity.kind),
             issuer,
             relayed: false,
             forwarded: is_forwarded(&activity.kind),
@@ -94,6 +98,11 @@ impl Tickets {
         }
     }
 
+    /// When the latest ticket was issued that had to be forgotten for want of room.
+    pub(super) fn forgot(&self) -> Option<Timestamp> {
+        self.0.forgot()
+    }
+
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.0.expire(now - LIFETIME);
     }
@@ -112,6 +121,14 @@ fn is_forwarded(kind: &Kind) -> bool {
     options.is_some_and(|options| options & (OPTION_FORWARDED | OPTION_PROXY) != 0)
 }
 
+fn asked_without_pac(kind: &Kind) -> bool {
+    let Kind::As(exchange) = kind else {
+        return false;
+    };
+    let request = exchange.request.as_ref();
+    request.is_some_and(|request| request.data.include_pac == Some(false))
+}
+
 /// Whether the ticket asked for names somebody else than the asker: S4U2self, S4U2proxy
 /// ([MS-SFU] 2.2.1 to 2.2.3).
 pub(crate) fn on_behalf(request: &TgsRequest) -> bool {
@@ -123,7 +140,7 @@ pub(crate) fn on_behalf(request: &TgsRequest) -> bool {
 }
 
 /// The account, unless it is the stand-in for everybody (RFC 8062 3).
-fn named(account: Option<&Account>) -> Option<&Account> {
+pub(super) fn named(account: Option<&Account>) -> Option<&Account> {
     account.filter(|account| account.name() != "wellknown/anonymous")
 }
 

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use goshawk_model::{Coverage, Gap, Timestamp};
+use goshawk_model::{Coverage, Gap, GapReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::table::{Table, TableStats};
@@ -43,6 +43,22 @@ impl Watch {
         self.gaps.iter().any(|gap| gap.from <= to && gap.to >= from)
     }
 
+    /// Why something may have been missed between `from` and `to`.
+    pub(crate) fn gap_within(&self, from: Timestamp, to: Timestamp) -> Option<GapReason> {
+        let touches = |gap: &&Gap| gap.from <= to && gap.to >= from;
+        self.gaps.iter().rev().find(touches).map(|gap| gap.reason)
+    }
+
+    /// Whether anything was told of what is watched.
+    pub(crate) fn is_told(&self) -> bool {
+        self.covered.stats().len > 0
+    }
+
+    /// Since when a controller's traffic is seen.
+    pub(crate) fn since(&self, controller: IpAddr) -> Option<Timestamp> {
+        self.covered.get(&controller).copied()
+    }
+
     /// Those of `controllers` whose traffic is not seen, where coverage was told at all.
     pub(crate) fn unseen<'a>(&self, controllers: &'a [IpAddr]) -> impl Iterator<Item = &'a IpAddr> {
         let told = self.covered.stats().len > 0;
@@ -58,8 +74,6 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use goshawk_model::GapReason;
-
     use super::*;
     use crate::build::{at, ip};
 

@@ -10,6 +10,7 @@ mod engine;
 mod enumeration;
 mod exposure;
 mod floods;
+mod forged;
 mod honeytokens;
 mod kerberoasting;
 mod netlogon;

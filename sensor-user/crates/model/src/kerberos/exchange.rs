@@ -95,6 +95,9 @@ pub struct TgsRequest {
     pub authenticator_etype: Option<i32>,
     /// `name-type` of the service's name (RFC 4120 6.2); -128 is Microsoft's `NT-MS-PRINCIPAL`.
     pub name_type: i32,
+    /// Whether there is `enc-authorization-data`: MS14-068 brings a PAC of its own in it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub enc_authorization_data: bool,
     /// `additional-tickets`: user-to-user and delegation.
     pub additional: Vec<Ticket>,
     /// `from`: when the ticket is to become valid.
@@ -162,6 +165,10 @@ pub struct ApExchange {
     pub authenticator_etype: Option<i32>,
     /// KRB-ERROR code, where the service refused.
     pub error: Option<i32>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl fmt::Display for AsExchange {

@@ -46,6 +46,8 @@ pub(crate) struct KdcReq<'a> {
     pub(crate) netbios: Vec<Box<str>>,
     /// IP addresses among them.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Whether there is any.
+    pub(crate) enc_authorization_data: bool,
     pub(crate) additional: Vec<Ticket>,
 }
 
@@ -142,7 +144,7 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
         nonce,
         etypes,
         addresses,
-        _enc_authorization_data,
+        enc_authorization_data,
         additional,
     ] = body?.numbered()?;
     let padata = padata::of_request(padata);
@@ -162,6 +164,7 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
         etypes: field::list(etypes).filter_map(Value::int32).collect(),
         netbios,
         addresses,
+        enc_authorization_data: enc_authorization_data.is_some(),
         additional: field::list(additional).filter_map(field::ticket).collect(),
     })
 }

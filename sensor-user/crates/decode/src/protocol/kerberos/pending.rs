@@ -98,6 +98,7 @@ impl Asked {
                 padata: asked.padata,
                 data: asked.data,
                 name_type: asked.sname.map_or(0, |name| name.name_type),
+                enc_authorization_data: asked.enc_authorization_data,
                 additional: asked.additional,
                 from: asked.from,
                 till: asked.till,

@@ -1,0 +1,54 @@
+//! A ticket-granting ticket used for longer than tickets live.
+//!
+//! Forged tickets live for ten years unless told otherwise (ticketer, mimikatz). A real one must be
+//! renewed after ten hours, or after what the domain's policy says, and a renewed one is another
+//! ticket ([MS-GPSB] 2.2.2). Counted is from the moment it was shown first, so the true age is greater.
+//! Where a ticket that was seen being issued lived for longer, the policy is longer.
+
+use goshawk_model::{Activity, Confidence, Severity};
+
+use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign};
+use crate::knowledge::SKEW;
+
+pub(in super::super) const DESCRIPTION: Description = Description {
+    external_id: 2022,
+    name: "golden-ticket-time",
+    title: "Ticket-granting ticket used for longer than tickets live (golden ticket)",
+    severity: Severity::High,
+    techniques: &[GOLDEN],
+    learning: None,
+    meaning: "A ticket was accepted though it is older than the domain lets tickets become. Controllers \
+        issue none that live so long; who has the key of krbtgt can make one that lives for years.",
+    help: "Seen is when the ticket was shown first and that it was accepted long after. When it ends is \
+        sealed.",
+    look_alikes: "A domain whose policy lets tickets live for longer than ten hours, before one of them \
+        was seen to.",
+    remediation: super::REMEDIATION,
+};
+
+pub(in super::super) type GoldenTime = Forged<Overlong>;
+
+#[derive(Default)]
+pub(in super::super) struct Overlong;
+
+impl Sign for Overlong {
+    const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::TGS;
+    const DOES: &'static str = "used a ticket-granting ticket for longer than tickets live";
+
+    fn seen(activity: &Activity, scene: &Scene<'_>) -> Option<Finding> {
+        let shown = Shown::new(activity, scene)?;
+        let life = scene.knowledge.strangers.lifetime();
+        let age = scene.now.since(shown.stranger.first);
+        if !shown.accepted() || age <= life + SKEW + SKEW {
+            return None;
+        }
+        let hours = |span: std::time::Duration| span.as_secs() / 3600;
+        let sign = format!(
+            "the ticket was accepted {} hours after it was shown first, and tickets live {} hours",
+            hours(age),
+            hours(life)
+        );
+        Some(shown.finding(sign, Confidence::Medium, activity, scene))
+    }
+}

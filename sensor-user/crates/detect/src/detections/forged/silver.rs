@@ -1,0 +1,64 @@
+//! A service ticket that no controller has issued (silver ticket).
+//!
+//! With the key of a computer or of a service's account a thief makes tickets for its services and
+//! asks no controller. They are seen only where they are presented to a watched machine, and nothing
+//! in sight is wrong with them; so this is told only where every controller is watched and has been
+//! for longer than tickets live, and only of tickets of the domain's own realm.
+
+use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
+
+use super::super::services::Service;
+use super::{Absence, Description, Finding, Forged, Kinds, Scene, Sign, may_lack_issue};
+
+pub(in super::super) const DESCRIPTION: Description = Description {
+    external_id: 9020,
+    name: "silver-ticket",
+    title: "Service ticket that no controller has issued (silver ticket)",
+    severity: Severity::High,
+    techniques: &["T1558.002"],
+    learning: None,
+    meaning: "A ticket was shown to a service that no controller was asked for. Who makes such tickets \
+        has the key of the service's account and can be anybody towards it.",
+    help: "Seen are tickets presented to machines in sight, and all that the watched controllers issue. \
+        Whose name is in the ticket is sealed.",
+    look_alikes: "Tickets of a controller that is not watched.",
+    remediation: &[
+        "Make sure that every controller is watched and listed as one.",
+        "If so, isolate the source and reset the password of the account that the service runs under, \
+         of a computer twice.",
+        "Find out how that password was taken: from the machine's memory, by DCSync, by cracking a \
+         ticket.",
+    ],
+};
+
+pub(in super::super) type SilverTicket = Forged<Silver>;
+
+#[derive(Default)]
+pub(in super::super) struct Silver;
+
+impl Sign for Silver {
+    const DESCRIPTION: &'static Description = &DESCRIPTION;
+    const LISTENS: Kinds = Kinds::AP;
+    const DOES: &'static str = "used a service ticket that no controller has issued";
+
+    fn seen(activity: &Activity, scene: &Scene<'_>) -> Option<Finding> {
+        let Kind::Ap(shown) = &activity.kind else {
+            return None;
+        };
+        let strange =
+            scene.knowledge.is_strange_to_service(shown) && may_lack_issue(activity, scene);
+        let absence = || scene.knowledge.absence(scene.now, scene.settings);
+        (strange && matches!(absence(), Absence::Certain)).then(|| Finding {
+            confidence: Confidence::Medium,
+            account: None,
+            sign: "no controller has issued the ticket, though all are watched and have been for longer \
+                than tickets live"
+                .to_owned(),
+            doubt: None,
+            target: Party {
+                account: Some(Service::new(&shown.ticket.service).account()),
+                ..scene.machine(&activity.server)
+            },
+        })
+    }
+}
