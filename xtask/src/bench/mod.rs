@@ -42,7 +42,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 
     let mut engine = step::cargo();
-    engine.args(["bench", "--locked", "-p", "goshawk-detect", "--bench", "engine"]);
+    engine.args([
+        "bench",
+        "--locked",
+        "-p",
+        "goshawk-detect",
+        "--bench",
+        "engine",
+    ]);
     step::open("what an activity costs in the engine", &mut engine)?;
 
     eprintln!("── what a packet costs in the daemon");
