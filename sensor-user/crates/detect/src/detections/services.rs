@@ -179,7 +179,12 @@ impl<'a> Service<'a> {
     /// The account it names, where it is named as an account and not as a service:
     /// `svc_sql@REALM`, `CORP\svc_sql@REALM`, `svc_sql@corp.example@REALM`.
     pub(crate) fn named_account(&self) -> Option<Account> {
-        let named = self.instance.is_none() && !self.is_ticket_granting() && !self.class.is_empty();
+        /// AFS's service in a cell that is called like the realm (OpenAFS).
+        const AFS: &str = "afs";
+        let named = self.instance.is_none()
+            && !self.is_ticket_granting()
+            && !self.class.is_empty()
+            && !self.is_class(AFS);
         named.then(|| self.account())
     }
 
@@ -266,6 +271,7 @@ mod tests {
             Some("svc_sql@other")
         );
         assert_eq!(named("MSSQLSvc/db@CORP.EXAMPLE"), None);
+        assert_eq!(named("afs@CORP.EXAMPLE"), None);
         assert_eq!(named("krbtgt@CORP.EXAMPLE"), None);
     }
 }
