@@ -25,6 +25,7 @@ mod kerberoasting;
 mod kerberos_relay;
 mod key_list;
 mod ldap_brute_force;
+mod managed_accounts;
 mod netsync;
 mod ntlm_relay;
 mod ntlm_tampering;
@@ -187,6 +188,7 @@ detections! {
     timeroasting: Timeroasting,
     netsync: NetSync,
     key_list: KeyList,
+    managed_accounts: ManagedAccounts,
     silver_ticket: SilverTicket,
     sapphire_ticket: SapphireTicket,
     clear_passwords: ClearPasswords,

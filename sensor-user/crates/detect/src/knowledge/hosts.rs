@@ -330,6 +330,28 @@ mod tests {
     }
 
     #[test]
+    fn a_relays_words_do_not_rename_it() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        let proved = net.sighting("10.0.0.1", "dc1", SightingSource::ServiceTicket);
+        learn(&mut hosts, &proved, 1);
+        for source in [SightingSource::NtlmServer, SightingSource::NtlmWorkstation] {
+            learn(&mut hosts, &net.sighting("10.0.0.9", "dc1", source), 2);
+        }
+        assert_eq!(hosts.name(ip("10.0.0.9")), None);
+    }
+
+    #[test]
+    fn several_computers_share_an_address() {
+        let net = Net::default();
+        let mut hosts = Hosts::default();
+        for (account, shared) in [("ws7$", false), ("alice", false), ("ws8$", true)] {
+            learn(&mut hosts, &net.logon(account, "192.0.2.1", account), 1);
+            assert_eq!(hosts.is_shared(ip("192.0.2.1")), shared, "{account}");
+        }
+    }
+
+    #[test]
     fn two_names_said_for_one_address_are_doubtful() {
         let net = Net::default();
         let mut hosts = Hosts::default();

@@ -13,6 +13,7 @@ mod floods;
 mod forged;
 mod honeytokens;
 mod kerberoasting;
+mod managed_accounts;
 mod netlogon;
 mod overpass;
 mod pass_the_hash;

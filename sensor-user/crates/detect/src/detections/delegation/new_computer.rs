@@ -23,7 +23,7 @@ use crate::description::Description;
 use crate::detections::Detection;
 use crate::detections::asker::{Asker, who};
 use crate::kinds::Kinds;
-use crate::knowledge::stacks;
+use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
 use crate::table::TableStats;
 use crate::words::list;
@@ -85,7 +85,7 @@ impl Detection for NewComputer {
         let Some(added) = asker.account.as_ref().and_then(|it| computers.added(it)) else {
             return;
         };
-        let by_tool = stacks::of_tgs(s4u.request).is_some_and(stacks::Stack::is_tool);
+        let by_tool = stacks::of_tgs(s4u.request).is_some_and(Stack::is_tool);
         if matches!(s4u.kind, S4uKind::Own(_)) && !by_tool {
             return;
         }

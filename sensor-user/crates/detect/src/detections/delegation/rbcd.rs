@@ -24,7 +24,7 @@ use crate::description::Description;
 use crate::detections::asker::{Asker, who};
 use crate::detections::{Detection, evidence};
 use crate::kinds::Kinds;
-use crate::knowledge::stacks;
+use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
 use crate::table::TableStats;
 use crate::words::list;
@@ -91,7 +91,7 @@ impl Detection for Rbcd {
         let Some(s4u) = S4u::of(activity) else {
             return;
         };
-        if !stacks::of_tgs(s4u.request).is_some_and(stacks::Stack::is_tool) {
+        if !stacks::of_tgs(s4u.request).is_some_and(Stack::is_tool) {
             return;
         }
         let asker = s4u.asker(activity, scene);
