@@ -84,7 +84,7 @@ fn main() {
     let accounts = bytes(|n| logon(n, 0, n));
     let hosts = bytes(|n| logon(0, n, n));
     let tickets = bytes(|n| logon(0, 0, n));
-    println!("  {:>10.0} per ticket", tickets);
+    println!("  {tickets:>10.0} per ticket");
     println!("  {:>10.0} per account", accounts - tickets);
     println!("  {:>10.0} per host", hosts - tickets);
 }
