@@ -168,13 +168,19 @@ mod tests {
         assert_eq!(found, labelled);
     }
 
+    /// A service that keeps an old password guesses at an even pace, as a patient attacker may: it is
+    /// told, with low confidence.
+    const TOLD_ALL_THE_SAME: [(&str, u16); 1] = [("stale-service", 2023)];
+
     #[test]
     fn of_ordinary_life_nothing_but_exposure_is_expected() {
         for label in recorded() {
             let benign = label.file.starts_with("benign/");
             for due in label.expected.iter().filter(|_| benign) {
-                let exposure = (9030..9040).contains(&due.external_id);
-                assert!(exposure, "{}: {}", label.file, due.external_id);
+                let number = due.external_id;
+                let exposure = (9030..9040).contains(&number);
+                let told = TOLD_ALL_THE_SAME.contains(&(&label.scene, number));
+                assert!(exposure || told, "{}: {number}", label.file);
             }
         }
     }
