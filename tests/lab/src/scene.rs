@@ -207,14 +207,6 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_life_expects_no_alert() {
-        for scene in all().unwrap() {
-            let silent = scene.script.expected.is_empty();
-            assert!(silent || scene.nature == Nature::Attack, "{}", scene.name);
-        }
-    }
-
-    #[test]
     fn what_is_no_step_is_an_error_that_says_what_a_step_is() {
         let text = "about = ''\ntool = ''\npackage = ''\n[[play]]\non = 'ws1'\n";
         let error = toml::from_str::<Script>(text).unwrap_err().to_string();

@@ -99,6 +99,11 @@ const KNOWN: &[Known] = &[
         reason: "tshark knows SMB by its ports, this one is on 80",
     },
     Known {
+        capture: "attack/ntlm-relay.pcap.gz",
+        facts: &["smb", "smb2", "ntlm"],
+        reason: "the relay listens on port 4445 as well, by which tshark does not know SMB",
+    },
+    Known {
         capture: "suricata-verify/smb-length-5770/input.pcap",
         facts: &["smb", "smb1", "smb2", "dcerpc", "kerberos messages"],
         reason: "everything passes a proxy on port 4445, by which tshark does not know SMB",
