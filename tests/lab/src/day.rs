@@ -28,8 +28,9 @@ const SELDOM: [&str; 4] = [
     "global-catalog",
 ];
 const ONE_IN: usize = 8;
-/// A scene whose tickets are in base64 and cannot be changed in place: once is enough.
-const ONCE: &str = "http-logons";
+/// Scenes that happen once: one whose tickets are in base64 and cannot be changed in place, and one of a
+/// service with an old password, which runs on one machine.
+const ONCE: [&str; 2] = ["http-logons", "stale-service"];
 /// Computers that have an account.
 const COMPUTERS: [&str; 3] = ["ws1", "ws2", "ws3"];
 
@@ -134,7 +135,7 @@ impl Part {
     fn happens(&self, round: usize) -> bool {
         let scene = self.label.scene.as_str();
         let seldom = SELDOM.contains(&scene) && !round.is_multiple_of(ONE_IN);
-        !seldom && (scene != ONCE || round == 0)
+        !seldom && (!ONCE.contains(&scene) || round == 0)
     }
 
     /// Adds what happens when people of this round play it.
