@@ -111,6 +111,14 @@ mod tests {
     }
 
     #[test]
+    fn depends_on_what_it_is_within() {
+        let (sensor, other) = (Digest::of(&[b"dc1"]), Digest::of(&[b"dc2"]));
+        assert_eq!(sensor.within(b"place"), sensor.within(b"place"));
+        assert_ne!(sensor.within(b"place"), other.within(b"place"));
+        assert_ne!(sensor.within(b"place"), sensor.within(b"places"));
+    }
+
+    #[test]
     fn parts_do_not_run_together() {
         assert_ne!(Digest::of(&[b"ab", b"c"]), Digest::of(&[b"a", b"bc"]));
         assert_ne!(Digest::of(&[b"ab"]), Digest::of(&[b"ab", b""]));

@@ -12,8 +12,6 @@
 //! filter with very many conditions, as synchronisation makes it. Address books complete what is
 //! typed: only a pattern that holds the whole name counts.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::ldap::{Comparison, Condition, Operation};
 use goshawk_model::{Account, Activity, Confidence, Kind, Severity};
 use serde::{Deserialize, Serialize};
@@ -25,7 +23,6 @@ use crate::campaign::{Campaign, Campaigns, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 2429,
@@ -90,17 +87,16 @@ impl Detection for HoneytokenLdap {
         if scene.settings.honeytokens.is_empty() {
             return;
         }
-        let (what, found) = match &operation.operation {
+        let (what, mut found) = match &operation.operation {
             Operation::Search(search) => {
                 let Some(request) = &search.request else {
                     return;
                 };
-                let mut found: Vec<Account> = Vec::new();
+                let mut found: Vec<_> = named(&request.base_object, scene).into_iter().collect();
                 if request.conditions_total <= LIST {
-                    let named = request.conditions.iter();
-                    found.extend(named.filter_map(|one| meant(one, scene)));
+                    let conditions = request.conditions.iter();
+                    found.extend(conditions.filter_map(|one| meant(one, scene)));
                 }
-                found.extend(named(&request.base_object, scene));
                 ("a search", found)
             }
             Operation::Compare(Some(request)) => (
@@ -113,15 +109,12 @@ impl Detection for HoneytokenLdap {
             ),
             _ => return,
         };
-        let mut found = found;
         found.sort();
         found.dedup();
         if !found.is_empty() {
             queried::<Self>(activity, found, what, scene, campaigns);
         }
     }
-
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Queries>) {}
 
     fn judge(_campaign: &Campaign<Queries>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
@@ -133,8 +126,6 @@ impl Detection for HoneytokenLdap {
     fn tell(campaign: &Campaign<Queries>, scene: &Scene<'_>) -> Story {
         story(campaign, BY, scene)
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// The bait that a condition means.

@@ -13,8 +13,6 @@
 //! a list of many names: it is everybody's, as directory synchronisation sends it. A password
 //! change ([MS-SAMR] 3.1.5.10) is a use of the account and is told as such.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::rpc::{LsarpcArguments, RpcArguments, SamrArguments};
 use goshawk_model::{Account, Activity, Confidence, Kind, Severity};
 use serde::{Deserialize, Serialize};
@@ -26,7 +24,6 @@ use crate::campaign::{Campaign, Campaigns, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 2439,
@@ -88,8 +85,6 @@ impl Detection for HoneytokenSamr {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Queries>) {}
-
     fn judge(_campaign: &Campaign<Queries>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::Low,
@@ -100,6 +95,4 @@ impl Detection for HoneytokenSamr {
     fn tell(campaign: &Campaign<Queries>, scene: &Scene<'_>) -> Story {
         story(campaign, BY, scene)
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }

@@ -16,7 +16,7 @@
 //! (`honeytoken_samr.rs`, `honeytoken_ldap.rs`), tickets for its service under Kerberoasting.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use goshawk_model::kerberos::{Answer, PasswordAnswer, TgsExchange, error_name};
 use goshawk_model::ldap::Operation;
@@ -33,7 +33,6 @@ use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::knowledge::on_behalf;
 use crate::scene::Scene;
-use crate::table::TableStats;
 use crate::words::{count, list};
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -157,8 +156,6 @@ impl Detection for HoneytokenUsed {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: if campaign.facts.accepted > 0 {
@@ -202,8 +199,6 @@ impl Detection for HoneytokenUsed {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 impl Way {

@@ -15,7 +15,7 @@
 //! migrate service accounts with the same writes, so those alone are less sure. Windows machines are
 //! given keys of the accounts they run services under every day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use goshawk_model::kerberos::padata;
 use goshawk_model::ldap::Operation;
@@ -29,7 +29,6 @@ use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 9012,
@@ -120,8 +119,6 @@ impl Detection for ManagedAccounts {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         let strongest = campaign.facts.deeds.iter().next_back();
         let (severity, confidence) = match strongest {
@@ -164,8 +161,6 @@ impl Detection for ManagedAccounts {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// What was done, in words, and to whom.

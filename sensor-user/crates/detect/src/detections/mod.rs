@@ -87,8 +87,9 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
         campaigns: &mut Campaigns<Self::Key, Self::Facts>,
     );
 
-    /// Time has passed: decides what waited for it and forgets what is too old.
-    fn tick(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Self::Key, Self::Facts>);
+    /// Time has passed: decides what waited for it and forgets what is too old. A rule whose facts
+    /// stand for themselves has nothing of either.
+    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Self::Key, Self::Facts>) {}
 
     /// Nothing more will come: decides what still waits.
     fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Self::Key, Self::Facts>) {
@@ -106,8 +107,8 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
         Self::DESCRIPTION.techniques
     }
 
-    /// Its bounded tables.
-    fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>);
+    /// Its bounded tables, if it has any.
+    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// Makes of a list of rules what concerns them all, so that a rule is added by one line.

@@ -11,8 +11,6 @@
 //!
 //! **Look-alikes.** None known; whether the server noticed does not matter.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::ntlm::flag;
 use goshawk_model::{Activity, Confidence, Kind, Outcome, Party, Severity};
 use serde::{Deserialize, Serialize};
@@ -23,7 +21,6 @@ use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(super) const DESCRIPTION: Description = Description {
     external_id: 2039,
@@ -105,8 +102,6 @@ impl Detection for NtlmTampering {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::Medium,
@@ -135,6 +130,4 @@ impl Detection for NtlmTampering {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }

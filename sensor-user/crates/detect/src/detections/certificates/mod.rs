@@ -51,7 +51,7 @@ pub(super) trait Oddness: Default + Serialize + DeserializeOwned {
     fn signs(&mut self, logon: &Logon<'_>, scene: &Scene<'_>) -> (BTreeSet<Sign>, Confidence);
 
     /// Its bounded tables.
-    fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>);
+    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// Something that speaks against a certificate.
@@ -179,8 +179,6 @@ impl<O: Oddness> Detection for Certificates<O> {
             campaigns.acts_as(&key, logon.account);
         }
     }
-
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
 
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         let facts = &campaign.facts;

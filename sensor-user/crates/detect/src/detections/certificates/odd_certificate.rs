@@ -16,7 +16,7 @@
 //! compared. Accounts mapped to a certificate by hand (`altSecurityIdentities`) look like an attack
 //! where they are used from other systems: exclude them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goshawk_model::{Confidence, Severity};
@@ -25,7 +25,6 @@ use serde::{Deserialize, Serialize};
 use super::{Certificates, Logon, Oddness, Sign};
 use crate::description::Description;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
     external_id: 2425,
@@ -100,6 +99,4 @@ impl Oddness for Misused {
         }
         (signs, confidence)
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }

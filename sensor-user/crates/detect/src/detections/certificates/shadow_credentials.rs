@@ -14,7 +14,7 @@
 //! computer that Windows logs on with its own device key. Self-made certificates that a controller
 //! does not trust, as somebody makes them who tries smart cards out, are told with low confidence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goshawk_model::{Confidence, Severity};
@@ -23,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use super::{Certificates, Logon, Oddness, Sign};
 use crate::description::Description;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
     external_id: 2431,
@@ -90,8 +89,6 @@ impl Oddness for SelfMade {
         signs.insert(Sign::SelfSigned);
         (signs, confidence)
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// Whether it is a key that Windows made: of Windows Hello, whose subject is

@@ -10,8 +10,6 @@
 //! **Look-alikes.** None: no service has reason to delegate to krbtgt. Renewed and forwarded tickets
 //! have neither.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::{Activity, Confidence, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +20,6 @@ use crate::detections::Detection;
 use crate::detections::asker::{Asker, who};
 use crate::kinds::Kinds;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
     external_id: 2040,
@@ -74,8 +71,6 @@ impl Detection for KrbtgtDelegation {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::High,
@@ -96,6 +91,4 @@ impl Detection for KrbtgtDelegation {
             ),
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }

@@ -12,7 +12,7 @@
 //! purposes too, so that alone says nothing. Less sure where another machine than the one that
 //! added it uses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use goshawk_model::{Account, Activity, Confidence, Evidence, Severity};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,6 @@ use crate::detections::asker::{Asker, who};
 use crate::kinds::Kinds;
 use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
-use crate::table::TableStats;
 use crate::words::list;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
@@ -118,8 +117,6 @@ impl Detection for NewComputer {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::High,
@@ -153,6 +150,4 @@ impl Detection for NewComputer {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }

@@ -12,7 +12,7 @@
 //! **Look-alikes.** Web front ends delegate under their computer's account; they speak Windows' or
 //! MIT's dialect. Administrators write the attribute in their own names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use goshawk_model::ldap::Operation;
 use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Party, Severity};
@@ -26,7 +26,6 @@ use crate::detections::{Detection, evidence};
 use crate::kinds::Kinds;
 use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
-use crate::table::TableStats;
 use crate::words::list;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
@@ -114,8 +113,6 @@ impl Detection for Rbcd {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::High,
@@ -152,8 +149,6 @@ impl Detection for Rbcd {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// The attribute was written: news if a computer did it.

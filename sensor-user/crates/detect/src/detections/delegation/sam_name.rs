@@ -11,8 +11,6 @@
 //!
 //! **Look-alikes.** Who forgets the dollar is refused: there is no such account.
 
-use std::collections::BTreeMap;
-
 use goshawk_model::kerberos::Answer;
 use goshawk_model::ldap::Operation;
 use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Party, Severity};
@@ -27,7 +25,6 @@ use crate::detections::{Detection, evidence};
 use crate::kinds::Kinds;
 use crate::knowledge::Standing;
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 pub(in crate::detections) const DESCRIPTION: Description = Description {
     external_id: 2419,
@@ -131,8 +128,6 @@ impl Detection for SamName {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::High,
@@ -164,8 +159,6 @@ impl Detection for SamName {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// Whether `name` is that of the controller that is asked, or of another that is known, without

@@ -23,7 +23,7 @@ pub(super) mod refused;
 pub(super) mod sapphire;
 pub(super) mod silver;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use goshawk_model::kerberos::{Answer, TgsExchange, TgsRequest, Ticket, error_name};
@@ -38,7 +38,6 @@ use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::knowledge::{Absence, Standing, Stranger, on_behalf};
 use crate::scene::Scene;
-use crate::table::TableStats;
 
 /// Golden, and any ticket-granting ticket.
 const GOLDEN: &str = "T1558.001";
@@ -148,8 +147,6 @@ impl<S: Sign> Detection for Forged<S> {
         }
     }
 
-    fn tick(&mut self, _scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {}
-
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: S::DESCRIPTION.severity,
@@ -185,8 +182,6 @@ impl<S: Sign> Detection for Forged<S> {
             reason,
         }
     }
-
-    fn tables(&self, _into: &mut BTreeMap<&'static str, TableStats>) {}
 }
 
 /// A ticket-granting ticket of the realm's own that no controller was seen issuing, shown to one.
