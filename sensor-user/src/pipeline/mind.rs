@@ -45,12 +45,10 @@ impl<L: Listener> Mind<L> {
         }
     }
 
-    /// Thinks until every worker has ended, as a replay does; returns the workers' counters and the
-    /// listener.
-    pub fn run_to_end(mut self, reports: &Receiver<Report>) -> (Counts, L) {
-        while self.merge.watermark() < Timestamp::MAX {
-            // Without a sender left, the workers have ended or failed.
-            let Ok(report) = reports.recv() else { break };
+    /// Thinks about all that is reported until there is no more, as a replay does; returns the
+    /// workers' counters and the listener.
+    pub fn run_to_end(mut self, reports: impl IntoIterator<Item = Report>) -> (Counts, L) {
+        for report in reports {
             self.take(report);
             self.release(self.merge.watermark());
         }

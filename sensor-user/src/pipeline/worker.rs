@@ -20,38 +20,34 @@ const QUIET: Duration = Duration::from_millis(50);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Decodes what one source delivers.
-pub struct Worker {
+pub struct Worker<S> {
     index: usize,
-    source: Box<dyn Source>,
+    source: S,
     decoders: Vec<Decoder>,
-    reports: Sender<Report>,
     stop: Option<Arc<AtomicBool>>,
+    /// The time that the decoders were told last; a clock set back takes it along.
+    ticked: Timestamp,
+    decoded: Vec<Decoded>,
     /// The watermark last reported, and when counters went with one.
     reported: Timestamp,
     counted: Timestamp,
 }
 
-impl Worker {
+impl<S: Source> Worker<S> {
     /// A worker numbered `index` that reads `source`, which delivers what `deal` deals to it.
-    pub fn new(
-        index: usize,
-        source: Box<dyn Source>,
-        sensor: &Arc<str>,
-        deal: Deal,
-        reports: Sender<Report>,
-    ) -> Self {
+    pub fn new(index: usize, source: S, sensor: &Arc<str>, deal: Deal) -> Self {
         let decoders = (0..deal.decoders(index % deal.workers()))
             .map(|_| Decoder::new(Arc::clone(sensor), deal.limits()).with_tunnels(deal.tunnels()))
             .collect();
-        let (reported, counted) = (Timestamp::ZERO, Timestamp::ZERO);
         Self {
             index,
             source,
             decoders,
-            reports,
             stop: None,
-            reported,
-            counted,
+            ticked: Timestamp::ZERO,
+            decoded: Vec::new(),
+            reported: Timestamp::ZERO,
+            counted: Timestamp::ZERO,
         }
     }
 
@@ -66,71 +62,96 @@ impl Worker {
     ///
     /// # Errors
     /// What the source says when it fails for good.
-    pub fn run(mut self) -> anyhow::Result<()> {
-        let mut decoded = Vec::new();
-        loop {
-            let stop = self
-                .stop
-                .as_ref()
-                .is_some_and(|stop| stop.load(Ordering::Acquire));
-            let patience = if stop { Duration::ZERO } else { PATIENCE };
-            let Self {
-                source, decoders, ..
-            } = &mut self;
-            let mut packets = 0_usize;
-            let progress = source.poll(patience, &mut |decoder, frame| {
-                packets += 1;
-                if let Some(decoder) = decoders.get_mut(decoder) {
-                    decoder.frame(&frame, &mut decoded);
+    pub fn run(mut self, reports: &Sender<Report>) -> anyhow::Result<()> {
+        while let Some(report) = self.report()? {
+            if reports.send(report).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Works until there is something to report; `None` once all is reported.
+    ///
+    /// # Errors
+    /// What the source says when it fails for good.
+    pub fn report(&mut self) -> anyhow::Result<Option<Report>> {
+        while self.reported < Timestamp::MAX {
+            let watermark = self.work()?;
+            let clock_step = self.source.take_clock_step();
+            let is_quiet = self.decoded.is_empty() && clock_step.is_none();
+            if is_quiet && watermark.since(self.reported) < QUIET {
+                continue;
+            }
+            self.reported = watermark;
+            return Ok(Some(Report {
+                worker: self.index,
+                watermark,
+                decoded: std::mem::take(&mut self.decoded),
+                clock_step,
+                counts: self.counts(watermark),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The source, when all is reported.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// Decodes what the source has ready; returns how far it has come.
+    fn work(&mut self) -> anyhow::Result<Timestamp> {
+        let Self {
+            source,
+            decoders,
+            decoded,
+            ..
+        } = self;
+        let stop = self
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.load(Ordering::Acquire));
+        let patience = if stop { Duration::ZERO } else { PATIENCE };
+        let mut packets = 0_usize;
+        let progress = source.poll(patience, &mut |decoder, frame| {
+            packets += 1;
+            if let Some(decoder) = decoders.get_mut(decoder) {
+                decoder.frame(&frame, decoded);
+            }
+        })?;
+        match progress {
+            Progress::Upto(time) if !stop || packets > 0 => {
+                if time != self.ticked {
+                    self.ticked = time;
+                    for decoder in decoders {
+                        decoder.tick(time, decoded);
+                    }
                 }
-            })?;
-            let watermark = match progress {
-                Progress::Upto(time) if !stop || packets > 0 => {
-                    decoders
-                        .iter_mut()
-                        .for_each(|decoder| decoder.tick(time, &mut decoded));
-                    time
+                Ok(time)
+            }
+            Progress::Upto(_) | Progress::End => {
+                for decoder in decoders {
+                    decoder.finish(decoded);
                 }
-                Progress::Upto(_) | Progress::End => {
-                    decoders
-                        .iter_mut()
-                        .for_each(|decoder| decoder.finish(&mut decoded));
-                    Timestamp::MAX
-                }
-            };
-            if !self.report(watermark, &mut decoded) || watermark == Timestamp::MAX {
-                return Ok(());
+                Ok(Timestamp::MAX)
             }
         }
     }
 
-    /// Reports what there is to report; `false` when nobody listens.
-    fn report(&mut self, watermark: Timestamp, decoded: &mut Vec<Decoded>) -> bool {
-        let clock_step = self.source.take_clock_step();
-        if decoded.is_empty() && clock_step.is_none() && watermark.since(self.reported) < QUIET {
-            return true;
+    /// What was counted, if it is time to tell.
+    fn counts(&mut self, watermark: Timestamp) -> Option<Box<Counts>> {
+        if watermark < Timestamp::MAX && watermark.since(self.counted) < COUNT_EVERY {
+            return None;
         }
-        self.reported = watermark;
-        let count = watermark == Timestamp::MAX || watermark.since(self.counted) >= COUNT_EVERY;
-        let counts = count.then(|| {
-            self.counted = watermark;
-            let mut decoders = Stats::default();
-            self.decoders
-                .iter()
-                .for_each(|decoder| decoders.merge(decoder.stats()));
-            Box::new(Counts {
-                decoders,
-                source: self.source.losses(),
-            })
-        });
-        let decoded = std::mem::take(decoded);
-        let report = Report {
-            worker: self.index,
-            watermark,
-            decoded,
-            clock_step,
-            counts,
-        };
-        self.reports.send(report).is_ok()
+        self.counted = watermark;
+        let mut decoders = Stats::default();
+        self.decoders
+            .iter()
+            .for_each(|decoder| decoders.merge(decoder.stats()));
+        Some(Box::new(Counts {
+            decoders,
+            source: self.source.losses(),
+        }))
     }
 }

@@ -1,13 +1,14 @@
-//! The reader's side: packets dealt to workers in batches.
+//! Packets dealt to workers in other threads, in batches.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use goshawk_decode::{Frame, LinkType, Sharder};
+use goshawk_decode::{Frame, LinkType};
 use goshawk_model::Timestamp;
 
-use crate::capture::file::{Captures, Packet};
+use super::deck::{Card, Deck};
+use crate::capture::file::Captures;
 use crate::capture::{Progress, Source};
 use crate::pipeline::deal::{Deal, Place};
 
@@ -17,17 +18,12 @@ const BATCH_PACKETS: usize = 512;
 const BATCH_BYTES: usize = 256 << 10;
 /// Batches that may wait for a worker.
 const BATCHES_IN_FLIGHT: usize = 4;
-/// How often, in packets' time, every worker hears the time: all at the same packet, so that what
-/// expires does not depend on who decodes.
-const TICK: u64 = Duration::from_secs(1).as_nanos() as u64;
 
 /// Deals packets to workers.
 pub(super) struct Dealer {
-    deal: Deal,
-    sharder: Sharder,
     hands: Vec<Dealing>,
-    ticked: Timestamp,
-    origin: u64,
+    /// What it is by the packets dealt so far.
+    second: Timestamp,
 }
 
 /// One worker, as the dealer sees it.
@@ -77,45 +73,37 @@ pub(super) fn dealer(deal: Deal) -> (Dealer, Vec<Hand>) {
         })
         .unzip();
     let dealer = Dealer {
-        deal,
-        sharder: deal.sharder(),
         hands: dealings,
-        ticked: Timestamp::ZERO,
-        origin: 0,
+        second: Timestamp::ZERO,
     };
     (dealer, hands)
 }
 
 impl Dealer {
-    /// Deals until the captures end; `first` hears the first packet's time.
-    pub(super) fn deal(mut self, captures: &mut Captures, mut first: impl FnMut(Timestamp)) {
-        let mut packet = Packet::default();
-        while captures.read(&mut packet) {
-            if self.origin == 0 {
-                first(packet.time);
-            }
-            let second = Timestamp::from_nanos(packet.time.as_nanos() / TICK * TICK);
-            if second > self.ticked {
-                self.ticked = second;
-                (0..self.hands.len()).for_each(|worker| self.flush(worker));
-            }
-            self.origin += 1;
-            let frame = Frame {
-                time: packet.time,
-                origin: self.origin,
-                link: packet.link,
-                wire_len: packet.wire_len,
-                data: &packet.data,
-            };
-            let Place { worker, decoder } = self.deal.place(self.sharder.shard(&frame));
-            let Some(dealing) = self.hands.get_mut(worker) else {
-                continue;
-            };
-            dealing.batch.add(decoder, &frame);
-            if dealing.batch.is_full() {
-                self.flush(worker);
+    /// Deals until the captures end, and returns these.
+    pub(super) fn deal(mut self, mut deck: Deck) -> Captures {
+        while let Some(card) = deck.draw() {
+            match card {
+                Card::Second(time) => {
+                    self.second = time;
+                    self.flush_all();
+                }
+                Card::Packet(Place { worker, decoder }, frame) => {
+                    let Some(dealing) = self.hands.get_mut(worker) else {
+                        continue;
+                    };
+                    dealing.batch.add(decoder, &frame);
+                    if dealing.batch.is_full() {
+                        self.flush(worker);
+                    }
+                }
             }
         }
+        self.flush_all();
+        deck.into_captures()
+    }
+
+    fn flush_all(&mut self) {
         (0..self.hands.len()).for_each(|worker| self.flush(worker));
     }
 
@@ -125,7 +113,7 @@ impl Dealer {
         };
         let fresh = dealing.returned.try_recv().unwrap_or_default();
         let mut full = std::mem::replace(&mut dealing.batch, fresh);
-        full.watermark = self.ticked;
+        full.watermark = self.second;
         // A worker that is gone has failed, and says so itself.
         let _ = dealing.sender.send(full);
     }

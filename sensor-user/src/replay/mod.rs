@@ -1,13 +1,13 @@
 //! `replay`: captures through the same decoders and engine as live packets.
 
 mod deal;
+mod deck;
 mod show;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
+use std::{io, iter, thread};
 
 use anyhow::{Context, anyhow};
 use crossbeam_channel::bounded;
@@ -20,8 +20,9 @@ use crate::json::StatsLine;
 use crate::pipeline::deal::Deal;
 use crate::pipeline::mind::Mind;
 use crate::pipeline::worker::Worker;
-use crate::pipeline::{REPORTS_IN_FLIGHT, default_workers};
+use crate::pipeline::{Counts, REPORTS_IN_FLIGHT, default_workers};
 use crate::settings;
+use deck::Deck;
 use show::Show;
 
 /// What to replay, and what to show of it.
@@ -69,43 +70,20 @@ pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
     let workers = options.workers.map_or_else(default_workers, usize::from);
     let deal = Deal::replay(workers, config.tunnels_in_captures());
     let sensor: Arc<str> = config.sensor_name().into();
-    let (reports, inbox) = bounded(REPORTS_IN_FLIGHT);
-    let (dealer, hands) = deal::dealer(deal);
-    let workers = hands
-        .into_iter()
-        .enumerate()
-        .map(|(index, hand)| {
-            let worker = Worker::new(index, Box::new(hand), &sensor, deal, reports.clone());
-            thread::Builder::new()
-                .name(format!("decode-{index}"))
-                .spawn(move || worker.run())
-        })
-        .collect::<io::Result<Vec<_>>>()
-        .context("cannot start a thread")?;
-    drop(reports);
-
-    let mut captures = Captures::open(&options.files, options.sequential);
-    let (first, begins) = bounded(1);
-    let reader = thread::Builder::new()
-        .name("read".to_owned())
-        .spawn(move || {
-            dealer.deal(&mut captures, |time| _ = first.send(time));
-            captures
-        })
-        .context("cannot start a thread")?;
+    let mut deck = Deck::new(Captures::open(&options.files, options.sequential), deal);
 
     let show = Show::new(options.json, options.activities);
     let engine = Engine::new(settings::for_replay(config, &sensor));
     let mut mind = Mind::new(engine, deal.workers(), show);
     // A capture covers the controllers it is configured with from its first packet on.
-    if let Ok(from) = begins.recv() {
+    if let Some(from) = deck.begins() {
         cover(&mut mind, config, from);
     }
-    let (counts, show) = mind.run_to_end(&inbox);
-    for worker in workers {
-        worker.join().map_err(|_| anyhow!("a decoder failed"))??;
-    }
-    let mut captures = reader.join().map_err(|_| anyhow!("the reader failed"))?;
+    let (counts, show, mut captures) = if deal.workers() == 1 {
+        alone(deck, deal, &sensor, mind)?
+    } else {
+        together(deck, deal, &sensor, mind)?
+    };
     let ending = complain(&mut captures);
     show.finish()?;
     if options.stats {
@@ -117,6 +95,61 @@ pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
         eprintln!("{}", serde_json::to_string(&line)?);
     }
     Ok(ending)
+}
+
+/// Reads, decodes and thinks in this thread.
+fn alone(
+    deck: Deck,
+    deal: Deal,
+    sensor: &Arc<str>,
+    mind: Mind<Show>,
+) -> anyhow::Result<(Counts, Show, Captures)> {
+    let mut worker = Worker::new(0, deck, sensor, deal);
+    let mut failed = None;
+    let reports = iter::from_fn(|| {
+        let report = worker.report();
+        report.map_err(|error| failed = Some(error)).ok().flatten()
+    });
+    let (counts, show) = mind.run_to_end(reports);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((counts, show, worker.into_source().into_captures())),
+    }
+}
+
+/// Decodes in threads of their own, reads in another, and thinks in this one.
+fn together(
+    deck: Deck,
+    deal: Deal,
+    sensor: &Arc<str>,
+    mind: Mind<Show>,
+) -> anyhow::Result<(Counts, Show, Captures)> {
+    let (reports, inbox) = bounded(REPORTS_IN_FLIGHT);
+    let (dealer, hands) = deal::dealer(deal);
+    let workers = hands
+        .into_iter()
+        .enumerate()
+        .map(|(index, hand)| {
+            let worker = Worker::new(index, hand, sensor, deal);
+            let reports = reports.clone();
+            thread::Builder::new()
+                .name(format!("decode-{index}"))
+                .spawn(move || worker.run(&reports))
+        })
+        .collect::<io::Result<Vec<_>>>()
+        .context("cannot start a thread")?;
+    drop(reports);
+    let reader = thread::Builder::new()
+        .name("read".to_owned())
+        .spawn(move || dealer.deal(deck))
+        .context("cannot start a thread")?;
+
+    let (counts, show) = mind.run_to_end(inbox);
+    for worker in workers {
+        worker.join().map_err(|_| anyhow!("a decoder failed"))??;
+    }
+    let captures = reader.join().map_err(|_| anyhow!("the reader failed"))?;
+    Ok((counts, show, captures))
 }
 
 fn cover(mind: &mut Mind<Show>, config: &Config, from: Timestamp) {

@@ -92,11 +92,10 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let deal = Deal::live(config.live_tunnels());
     let mut workers = Vec::new();
     for (index, source) in sources.into_iter().enumerate() {
-        let worker = Worker::new(index, Box::new(source), &name, deal, reports.clone())
-            .until(Arc::clone(&stop));
-        let failed = failed.clone();
+        let worker = Worker::new(index, source, &name, deal).until(Arc::clone(&stop));
+        let (reports, failed) = (reports.clone(), failed.clone());
         workers.push(spawn(&format!("decode-{index}"), move || {
-            if let Err(error) = worker.run() {
+            if let Err(error) = worker.run(&reports) {
                 // One failure ends the sensor; the house needs to hear of one only.
                 let _ = failed.try_send(error);
             }
