@@ -71,6 +71,7 @@ impl Deal {
             max_datagram_flows: whole.max_datagram_flows / 4,
             max_strangers: whole.max_strangers / 4,
             max_buffered: whole.max_buffered / 4,
+            max_copies: whole.max_copies / 4,
             max_datagrams: whole.max_datagrams / 4,
             max_fragment_bytes: whole.max_fragment_bytes / 4,
             max_mapped_endpoints: whole.max_mapped_endpoints / 4,

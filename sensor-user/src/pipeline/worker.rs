@@ -84,10 +84,12 @@ impl<S: Source> Worker<S> {
                 continue;
             }
             self.reported = watermark;
+            // The next report will be about as long.
+            let next = Vec::with_capacity(self.decoded.len());
             return Ok(Some(Report {
                 worker: self.index,
                 watermark,
-                decoded: std::mem::take(&mut self.decoded),
+                decoded: std::mem::replace(&mut self.decoded, next),
                 clock_step,
                 counts: self.counts(watermark),
             }));

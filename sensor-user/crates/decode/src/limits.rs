@@ -32,6 +32,9 @@ pub struct Limits {
     pub max_fragments: usize,
     /// Bytes of all fragments together.
     pub max_fragment_bytes: usize,
+    /// Packets remembered to know their copies by; rounded up to a power of two, at most
+    /// 32,768. About 100 bytes each.
+    pub max_copies: usize,
     /// How long after a packet its copy may come, from a tap that shows it twice.
     pub copy_wait: Duration,
     /// Requests on one flow that wait for their answer.
@@ -80,6 +83,7 @@ impl Default for Limits {
             max_datagrams: 1024,
             max_fragments: 128,
             max_fragment_bytes: 4 << 20,
+            max_copies: 4096,
             copy_wait: Duration::from_millis(50),
             max_pending: 128,
             max_contexts: 64,

@@ -309,7 +309,7 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         while let Some(key) = self.touched.pop_first() {
             if let Some(campaign) = self.open.get_mut(&key) {
                 self.stats.raised += u64::from(campaign.revision == 0);
-                out.extend(campaign.tell_if_due::<D>(scene));
+                campaign.tell_if_due::<D>(scene, out);
             }
         }
         while self.open.len() > scene.settings.limits.open_campaigns {
@@ -335,7 +335,7 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
             if campaign.heard + QUIET <= scene.now {
                 quiet.push(key.clone());
             } else {
-                out.extend(campaign.tell_if_due::<D>(scene));
+                campaign.tell_if_due::<D>(scene, out);
             }
         }
         for key in quiet {
@@ -380,23 +380,23 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
 }
 
 impl<F> Campaign<F> {
-    fn tell_if_due<D: Detection<Facts = F>>(&mut self, scene: &Scene<'_>) -> Option<Output> {
+    fn tell_if_due<D: Detection<Facts = F>>(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>) {
         let judgement = D::judge(self, scene);
         let judged_anew = self.told != Some(judgement);
         let due = self.news && self.told_at + UPDATE_EVERY <= scene.now;
         if !judged_anew && !due {
-            return None;
+            return;
         }
         self.revision += 1;
         self.told_at = scene.now;
         self.told = Some(judgement);
         self.news = false;
         let alert = self.alert::<D>(judgement, scene);
-        Some(if self.revision == 1 {
+        out.push(if self.revision == 1 {
             Output::Raised(alert)
         } else {
             Output::Updated(alert)
-        })
+        });
     }
 
     fn alert<D: Detection<Facts = F>>(&self, judgement: Judgement, scene: &Scene<'_>) -> Alert {

@@ -128,7 +128,7 @@ impl Account {
         Self(if realm.is_empty() {
             name.into()
         } else {
-            format!("{name}@{realm}").into()
+            [name, "@", realm].concat().into()
         })
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// if the computer proved it, medium if it or a server said so, low if anybody could have.
 ///
 /// The same is told again after an hour at the earliest for each pair of addresses that shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sighting {
     /// The address.
     pub ip: IpAddr,

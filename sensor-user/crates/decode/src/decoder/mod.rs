@@ -57,9 +57,9 @@ impl Decoder {
     /// A decoder for what `sensor` captures.
     pub fn new(sensor: Arc<str>, limits: Limits) -> Self {
         Self {
+            duplicates: Duplicates::new(limits.max_copies),
             shared: Shared::new(sensor, limits),
             tunnels: Tunnels::Closed,
-            duplicates: Duplicates::new(),
             fragments: Fragments::new(),
             table: Table::new(),
         }

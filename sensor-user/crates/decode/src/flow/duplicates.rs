@@ -53,25 +53,27 @@ struct Seen {
     time: Timestamp,
 }
 
-/// Packets remembered.
-const PACKETS: usize = 4096;
 const WAYS: usize = 4;
-const SETS: usize = PACKETS / WAYS;
-/// Their bytes: about as many as so many packets have.
-const BYTES: usize = 256 << 10;
+/// Packets whose numbers tell which came first.
+const MOST: usize = 1 << 15;
+/// Bytes for each: about as many as are compared of a packet.
+const BYTES_EACH: usize = 64;
 /// Bytes that the hash covers: the usual headers, and the beginning of what is in them.
 const HASHED: usize = 64;
 
 impl Duplicates {
-    pub(crate) fn new() -> Self {
+    /// Remembers so many packets; see [`Limits::max_copies`](crate::Limits::max_copies).
+    pub(crate) fn new(packets: usize) -> Self {
+        let packets = packets.clamp(WAYS, MOST).next_power_of_two();
+        let bytes = packets * BYTES_EACH;
         Self {
-            index: vec![[Slot::default(); WAYS]; SETS].into_boxed_slice(),
-            seen: vec![Seen::default(); PACKETS].into_boxed_slice(),
+            index: vec![[Slot::default(); WAYS]; packets / WAYS].into_boxed_slice(),
+            seen: vec![Seen::default(); packets].into_boxed_slice(),
             // As far as can be from the slots that were never taken.
-            number: PACKETS as u16,
-            bytes: vec![0; BYTES].into_boxed_slice(),
+            number: packets as u16,
+            bytes: vec![0; bytes].into_boxed_slice(),
             // Behind all places that were never taken.
-            next: BYTES as u64,
+            next: bytes as u64,
         }
     }
 
@@ -91,7 +93,8 @@ impl Duplicates {
         };
         let hash = hash(bytes);
         // The upper bits of a product are the well-mixed ones.
-        let (tag, set) = ((hash >> 48) as u16, (hash >> 32) as usize % SETS);
+        let sets = self.index.len();
+        let (tag, set) = ((hash >> 48) as u16, (hash >> 32) as usize & (sets - 1));
         let Some(slots) = self.index.get(set) else {
             return false;
         };
@@ -99,26 +102,26 @@ impl Duplicates {
             slot.tag == tag
                 && self
                     .seen
-                    .get(usize::from(slot.number) % PACKETS)
+                    .get(usize::from(slot.number) & (self.seen.len() - 1))
                     .is_some_and(|old| {
                         old.compared == new.compared
                             && old.length == new.length
                             && old.time + window >= time
                             // It may have been written over.
-                            && old.at + BYTES as u64 >= written
+                            && old.at + self.bytes.len() as u64 >= written
                             && self.bytes_of(old) == Some(bytes)
                     })
         };
         if slots.iter().any(is_copy) {
             return true;
         }
-        let number = self.number;
+        let (number, packets) = (self.number, self.seen.len());
         let slot = self.index.get_mut(set).and_then(|slots| {
             slots
                 .iter_mut()
                 .max_by_key(|slot| number.wrapping_sub(slot.number))
         });
-        let seen = self.seen.get_mut(usize::from(number) % PACKETS);
+        let seen = self.seen.get_mut(usize::from(number) & (packets - 1));
         if let (Some(slot), Some(seen)) = (slot, seen) {
             *slot = Slot { tag, number };
             *seen = new;
@@ -132,9 +135,10 @@ impl Duplicates {
         let payload = packet.payload.get(..compared(packet))?;
         let header = packet.header.len();
         let length = header + payload.len();
-        let place = (self.next % BYTES as u64) as usize;
-        if place + length > BYTES {
-            self.next += (BYTES - place) as u64;
+        let room = self.bytes.len();
+        let place = self.place(self.next);
+        if place + length > room {
+            self.next += (room - place) as u64;
         }
         let new = Seen {
             at: self.next,
@@ -142,7 +146,7 @@ impl Duplicates {
             length: header + packet.payload.len(),
             time,
         };
-        let place = (self.next % BYTES as u64) as usize;
+        let place = self.place(self.next);
         let (head, rest) = self
             .bytes
             .get_mut(place..place + length)?
@@ -155,8 +159,13 @@ impl Duplicates {
     }
 
     fn bytes_of(&self, seen: &Seen) -> Option<&[u8]> {
-        let place = (seen.at % BYTES as u64) as usize;
+        let place = self.place(seen.at);
         self.bytes.get(place..place + seen.compared)
+    }
+
+    /// Where the byte `at` is; their number is a power of two.
+    fn place(&self, at: u64) -> usize {
+        at as usize & (self.bytes.len() - 1)
     }
 }
 
@@ -199,6 +208,7 @@ fn hash(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
+    const PACKETS: usize = 4096;
     const WINDOW: Duration = Duration::from_millis(50);
     const UDP: [u8; 20] = [
         0x45, 0, 0, 0, 0, 7, 0, 0, 64, 17, 0x12, 0x34, 10, 0, 0, 9, 10, 0, 0, 1,
@@ -212,7 +222,7 @@ mod tests {
     impl Tap {
         fn new() -> Self {
             Self {
-                duplicates: Duplicates::new(),
+                duplicates: Duplicates::new(PACKETS),
                 time: Timestamp::from_parts(1_772_359_200, 0),
             }
         }
@@ -300,7 +310,7 @@ mod tests {
         }
         assert_eq!(
             (tap.duplicates.bytes.len(), tap.duplicates.seen.len()),
-            (BYTES, PACKETS)
+            (BYTES_EACH * PACKETS, PACKETS)
         );
         // What was written over is not found, and nothing is found in its place.
         assert!(!tap.shows(&UDP, &packet(5_000)));
@@ -309,7 +319,7 @@ mod tests {
     #[test]
     fn a_packet_longer_than_all_room_is_never_a_copy() {
         let mut tap = Tap::new();
-        let payload = vec![0; BYTES];
+        let payload = vec![0; BYTES_EACH * PACKETS];
         assert!(!tap.shows(&UDP, &payload) && !tap.shows(&UDP, &payload));
         assert!(!tap.shows(&UDP, b"12345678") && tap.shows(&UDP, b"12345678"));
     }

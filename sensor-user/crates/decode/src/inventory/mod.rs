@@ -14,18 +14,21 @@ mod ntlm;
 mod remote;
 mod shares;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use goshawk_model::inventory::{Sighting, SightingSource};
-use goshawk_model::{Activity, Confidence, Digest, Kind, Timestamp};
+use goshawk_model::{Activity, Confidence, Kind, Timestamp};
 use lru::LruCache;
 
 use crate::stats::{Drop, Stats};
 
 /// What was told, and when.
 pub(crate) struct Inventory {
-    told: LruCache<Digest, Timestamp>,
+    told: LruCache<u64, Timestamp>,
+    /// Of a random key: nobody can make two computers look like one.
+    fingerprints: RandomState,
 }
 
 /// A computer that an activity shows.
@@ -46,6 +49,7 @@ impl Inventory {
     pub(crate) fn new() -> Self {
         Self {
             told: LruCache::unbounded(),
+            fingerprints: RandomState::new(),
         }
     }
 
@@ -71,7 +75,8 @@ impl Inventory {
 
     fn is_news(&mut self, activity: &Activity, sighting: &Sighting) -> bool {
         let now = activity.time;
-        let key = key(activity, sighting);
+        let addresses = (activity.client.ip, activity.server.ip);
+        let key = self.fingerprints.hash_one((addresses, sighting));
         // A stamp that jumped ahead must not silence what comes after it.
         let is_recent = |told: Timestamp| now < told + TELL_AGAIN && told < now + TELL_AGAIN;
         if self.told.get(&key).is_some_and(|&told| is_recent(told)) {
@@ -101,29 +106,6 @@ fn look(activity: &Activity, tell: &mut dyn FnMut(Seen)) {
     if let Some(ticket) = credentials.and_then(|it| it.ticket.as_ref()) {
         kerberos::presented(activity, ticket, tell);
     }
-}
-
-fn key(activity: &Activity, sighting: &Sighting) -> Digest {
-    let Sighting {
-        ip,
-        name,
-        domain,
-        controller,
-        source,
-    } = sighting;
-    let address = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    };
-    Digest::of(&[
-        &address(activity.client.ip),
-        &address(activity.server.ip),
-        &address(*ip),
-        name.as_deref().unwrap_or_default().as_bytes(),
-        domain.as_deref().unwrap_or_default().as_bytes(),
-        &[u8::from(*controller)],
-        source.name().as_bytes(),
-    ])
 }
 
 impl Seen {

@@ -35,6 +35,49 @@ pub(crate) struct Fragment {
 
 /// Parses from the IP header on. `cut` bytes of the frame were not captured.
 pub(super) fn parse(bytes: &[u8], cut: u32) -> Option<IpPacket<'_>> {
+    plain(bytes).or_else(|| general(bytes, cut))
+}
+
+/// What nearly all packets are: IPv4 without options, whole, and all of it there. Reading them here
+/// takes a quarter of the time.
+fn plain(bytes: &[u8]) -> Option<IpPacket<'_>> {
+    const VERSION_AND_LENGTH: u8 = 0x45;
+    const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
+    let (header, _) = bytes.split_first_chunk::<20>()?;
+    let &[
+        first,
+        _,
+        l0,
+        l1,
+        _,
+        _,
+        f0,
+        f1,
+        _,
+        protocol,
+        _,
+        _,
+        ref addresses @ ..,
+    ] = header;
+    let &[s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    let protocol = IpNumber(protocol);
+    let is_plain = first == VERSION_AND_LENGTH
+        && u16::from_be_bytes([f0, f1]) & MORE_FRAGMENTS_AND_OFFSET == 0
+        && protocol != IpNumber::AUTHENTICATION_HEADER;
+    let payload = bytes.get(header.len()..usize::from(u16::from_be_bytes([l0, l1])))?;
+    is_plain.then_some(IpPacket {
+        source: [s0, s1, s2, s3].into(),
+        destination: [d0, d1, d2, d3].into(),
+        protocol,
+        fragment: None,
+        header,
+        payload,
+        missing: 0,
+    })
+}
+
+/// Any IP packet.
+fn general(bytes: &[u8], cut: u32) -> Option<IpPacket<'_>> {
     // etherparse takes the frame's own length where the header's is 0 (TSO, GRO and BIG TCP) or
     // says more than there is, and drops Ethernet's padding where it says less.
     let (ip, _stopped) = LaxIpSlice::from_slice(bytes).ok()?;
@@ -201,6 +244,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_plain_is_read_alike(
+            first in prop::sample::select(&[0x45_u8, 0x46, 0x65][..]),
+            length in 0..64_u16,
+            fragment in prop::sample::select(&[0_u16, 0x4000, 0x2000, 1, 0x8000][..]),
+            protocol in prop::sample::select(&[6_u8, 17, 47, 51, 200][..]),
+            mut packet in prop::collection::vec(any::<u8>(), 10..64),
+        ) {
+            let ([l0, l1], [f0, f1]) = (length.to_be_bytes(), fragment.to_be_bytes());
+            for (at, byte) in [(0, first), (2, l0), (3, l1), (6, f0), (7, f1), (9, protocol)] {
+                packet[at] = byte;
+            }
+            let plain = plain(&packet);
+            prop_assert!(plain.is_none() || plain == general(&packet, 7));
+        }
+
         #[test]
         fn any_extension_headers_are_survived(
             first in prop::sample::select(&[0_u8, 43, 44, 51, 60][..]),

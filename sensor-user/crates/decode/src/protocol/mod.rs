@@ -22,8 +22,8 @@ mod waiting;
 pub(crate) use crate::flow::stream::Verdict;
 #[cfg(test)]
 pub(crate) use bench::Bench;
-pub(crate) use context::{Context, Draft, Moment, Sensor};
+pub(crate) use context::{Context, Draft, Fingerprint, Moment, Sensor};
 pub(crate) use conversation::Conversation;
 pub(crate) use recognise::{DatagramProtocol, datagram};
 pub(crate) use session::{Reading, Session};
-pub(crate) use waiting::{Digests, Entry, Question, Waiting};
+pub(crate) use waiting::{Entry, Fingerprints, Question, Waiting};

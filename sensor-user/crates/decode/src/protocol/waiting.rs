@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use goshawk_model::{Digest, Timestamp};
+use goshawk_model::Timestamp;
 
-use super::{Context, Draft, Moment};
+use super::{Context, Draft, Fingerprint, Moment};
 use crate::flow::Side;
 use crate::stats::Drop;
 
@@ -39,11 +39,11 @@ pub(crate) struct Entry<K, T> {
 /// What repetitions are known by over UDP: a client that hears nothing asks again in the same
 /// bytes, and a mirror port may show every packet twice.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Digests {
+pub(crate) struct Fingerprints {
     /// Of the question; `None` if only an answer was seen.
-    pub(crate) asked: Option<Digest>,
+    pub(crate) asked: Option<Fingerprint>,
     /// Of the answer.
-    pub(crate) answered: Option<Digest>,
+    pub(crate) answered: Option<Fingerprint>,
 }
 
 impl<K, T> Default for Waiting<K, T> {

@@ -12,13 +12,17 @@ use super::input::{FullReads, ReadState, decompress, take_error};
 use super::records::{Format, MAX_RECORD, Record, link_type};
 use super::{FileError, Packet};
 
-/// The reader's buffer: a record with its header and options, and room to read ahead.
-const BUFFER: usize = 2 * MAX_RECORD;
+/// The reader's buffer, bytes: little enough that what is read ahead stays in the processor's cache.
+const BUFFER: usize = 256 << 10;
+/// What it grows to for a record that is longer: the longest one, with its header and options.
+const LARGEST_BUFFER: usize = 2 * MAX_RECORD;
 
 /// A capture file, read packet by packet.
 pub struct CaptureFile {
     path: PathBuf,
     reader: Box<dyn PcapReaderIterator + Send>,
+    /// Bytes of its buffer.
+    buffer: usize,
     state: Arc<Mutex<ReadState>>,
     format: Format,
     packets: u64,
@@ -73,6 +77,7 @@ impl CaptureFile {
         let mut file = Self {
             path: path.to_owned(),
             reader,
+            buffer: BUFFER,
             state,
             format: Format::PcapNg {
                 big_endian: false,
@@ -132,6 +137,10 @@ impl CaptureFile {
                 }
                 PcapError::UnexpectedEof => {
                     return Err(self.corrupt("the last record's length is impossible"));
+                }
+                PcapError::BufferTooSmall if self.buffer < LARGEST_BUFFER => {
+                    self.buffer = LARGEST_BUFFER;
+                    self.reader.grow(self.buffer);
                 }
                 PcapError::BufferTooSmall => {
                     return Err(self.corrupt("a record longer than any packet"));

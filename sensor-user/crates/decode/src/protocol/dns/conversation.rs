@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goshawk_model::dns::{DnsService, rtype};
-use goshawk_model::{Carrier, Credentials, Digest, Timestamp};
+use goshawk_model::{Carrier, Credentials, Timestamp};
 
 use super::message::{self, Message, Tkey};
 use super::pending::Exchange;
@@ -13,13 +13,13 @@ use super::{read_messages, service, starts_message};
 use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
 use crate::protocol::security::{Ending, Handshake};
-use crate::protocol::{self, Context, Digests, Waiting};
+use crate::protocol::{self, Context, Entry, Fingerprint, Fingerprints, Waiting};
 use crate::stats::{Drop, Protocol};
 
 /// Questions that wait for their answers, and the key that is being agreed on.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    pending: Waiting<Digests, Exchange>,
+    pending: Waiting<Fingerprints, Exchange>,
     /// The key's name, and the authentication that makes it (RFC 3645).
     agreeing: Option<Box<(Box<str>, Handshake)>>,
 }
@@ -83,11 +83,7 @@ impl Conversation {
         let received = Received {
             message,
             bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            digest: if cx.is_udp() {
-                Digest::of(&[bytes])
-            } else {
-                Digest::default()
-            },
+            fingerprint: cx.fingerprint(bytes),
             service: service(&cx.flow).unwrap_or(DnsService::Dns),
         };
         if received.message.header.is_response {
@@ -101,11 +97,11 @@ impl Conversation {
         let Received {
             mut message,
             bytes,
-            digest,
+            fingerprint,
             service,
         } = received;
-        // TCP has taken repetitions out already.
-        if cx.is_udp() && self.pending.any(client, |it| it.key.asked == Some(digest)) {
+        let is_same = |it: &Entry<Fingerprints, _>| it.key.asked == fingerprint;
+        if fingerprint.is_some() && self.pending.any(client, is_same) {
             return;
         }
         let credentials = self.signer(client, &message, cx);
@@ -115,8 +111,8 @@ impl Conversation {
             let credentials = credentials.clone();
             Exchange::asked(service, question, &mut message, bytes, credentials)
         };
-        let key = Digests {
-            asked: Some(digest),
+        let key = Fingerprints {
+            asked: fingerprint,
             answered: None,
         };
         // Who answers a multicast question does so from another address: on another flow.
@@ -137,14 +133,11 @@ impl Conversation {
         let Received {
             mut message,
             bytes,
-            digest,
+            fingerprint,
             service,
         } = received;
-        if cx.is_udp()
-            && self
-                .pending
-                .any(client, |it| it.key.answered == Some(digest))
-        {
+        let is_same = |it: &Entry<Fingerprints, _>| it.key.answered == fingerprint;
+        if fingerprint.is_some() && self.pending.any(client, is_same) {
             return;
         }
         self.agreed(client, &message, cx);
@@ -153,7 +146,7 @@ impl Conversation {
         let Some((index, asked)) =
             index.and_then(|index| Some((index, self.pending.get_mut(index)?)))
         else {
-            self.unasked(client, digest, service, message, bytes, cx);
+            self.unasked(client, fingerprint, service, message, bytes, cx);
             return;
         };
         let is_over = asked
@@ -164,7 +157,7 @@ impl Conversation {
             self.pending.wait(index, cx.limits.answer_wait, cx);
             return;
         }
-        asked.key.answered = Some(digest);
+        asked.key.answered = fingerprint;
         let exchange = asked.asked.take();
         if cx.is_udp() {
             self.pending.wait(index, LINGER, cx);
@@ -182,7 +175,7 @@ impl Conversation {
     fn unasked(
         &mut self,
         client: Side,
-        digest: Digest,
+        fingerprint: Option<Fingerprint>,
         service: DnsService,
         mut message: Message<'_>,
         bytes: u32,
@@ -196,15 +189,15 @@ impl Conversation {
         let mut exchange = Exchange::unasked(service, question, &message);
         exchange.answer(&mut message, bytes);
         cx.emit(moment, client, exchange.ended());
-        let key = Digests {
+        let key = Fingerprints {
             asked: None,
-            answered: Some(digest),
+            answered: fingerprint,
         };
         self.remember(client, key, cx);
     }
 
     /// What is told already may come again over UDP.
-    fn remember(&mut self, client: Side, key: Digests, cx: &mut Context<'_>) {
+    fn remember(&mut self, client: Side, key: Fingerprints, cx: &mut Context<'_>) {
         if cx.is_udp() {
             self.pending.remember(client, key, LINGER, cx);
         }
@@ -276,7 +269,7 @@ struct Received<'a> {
     message: Message<'a>,
     bytes: u32,
     /// Over UDP, of its bytes.
-    digest: Digest,
+    fingerprint: Option<Fingerprint>,
     service: DnsService,
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use domain::base::Message;
-use domain::base::name::ParsedName;
+use domain::base::name::{ParsedName, ToLabelIter};
 use domain::dep::octseq::Parser;
 use goshawk_model::dns::rtype;
 
@@ -213,7 +213,10 @@ impl<'a> Record<'a> {
 /// A name as it is kept: lower case, without the last dot; bytes that are no letters as `\DDD`
 /// (RFC 1035 5.1).
 pub(crate) fn text(name: &ParsedName<&[u8]>) -> Box<str> {
-    let mut text = String::with_capacity(64);
+    // Each label has a byte in front of it on the wire and a dot behind it here, but for the last;
+    // the root's has nothing.
+    let length = usize::from(name.compose_len()).saturating_sub(2);
+    let mut text = String::with_capacity(length);
     for label in name.iter().filter(|label| !label.is_root()) {
         if !text.is_empty() {
             text.push('.');
@@ -225,12 +228,16 @@ pub(crate) fn text(name: &ParsedName<&[u8]>) -> Box<str> {
 
 /// Appends a label; mDNS's hold UTF-8 (RFC 6762 16).
 fn push_label(text: &mut String, label: &[u8]) {
-    if label.iter().all(|&byte| is_plain(byte)) {
-        text.extend(
-            label
-                .iter()
-                .map(|byte| char::from(byte.to_ascii_lowercase())),
-        );
+    // All are looked at: that goes many at a time.
+    let is_plain = label
+        .iter()
+        .fold(true, |plain, &byte| plain & is_plain(byte));
+    if let Some(plain) = str::from_utf8(label).ok().filter(|_| is_plain) {
+        let start = text.len();
+        text.push_str(plain);
+        if let Some(plain) = text.get_mut(start..) {
+            plain.make_ascii_lowercase();
+        }
         return;
     }
     for chunk in label.utf8_chunks() {

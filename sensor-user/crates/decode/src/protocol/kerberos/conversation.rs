@@ -11,13 +11,13 @@ use super::{MARK, read_records, starts_record};
 use crate::der;
 use crate::flow::Side;
 use crate::flow::stream::{Progress, Verdict};
-use crate::protocol::{self, Context, Digests, Entry, Moment, Waiting};
+use crate::protocol::{self, Context, Entry, Fingerprint, Fingerprints, Moment, Waiting};
 use crate::stats::{Drop, Protocol};
 
 /// Requests that wait for their answers, the oldest first, and answers that came before them.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    pending: Waiting<Digests, Asked>,
+    pending: Waiting<Fingerprints, Asked>,
     early: EarlyReplies,
 }
 
@@ -115,38 +115,43 @@ impl Conversation {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) {
-        let digest = match &message {
-            // A ticket is as good an identity as all the bytes around it, and known already.
-            Message::AsRep(reply) | Message::TgsRep(reply) => reply.ticket.id,
-            _ => Digest::of(&[bytes]),
-        };
+        let fingerprint = cx.fingerprint(bytes);
         let asked = match message {
-            Message::AsReq(asked) => Asked::initial(asked, digest),
-            Message::TgsReq(asked) => Asked::further(asked, digest),
+            Message::AsReq(asked) => Asked::initial(asked, Digest::of(&[bytes])),
+            Message::TgsReq(asked) => {
+                let digest = asked.proof.unwrap_or_else(|| Digest::of(&[bytes]));
+                Asked::further(asked, digest)
+            }
             Message::ApReq(asked) => match framed {
                 Some(framed) => Asked::Password(framed.operation, asked),
                 None => Asked::Ap(asked),
             },
             reply => {
                 if let Some(reply) = Reply::new(reply, framed.is_some()) {
-                    self.reply(side.other(), digest, reply, cx);
+                    self.reply(side.other(), fingerprint, reply, cx);
                 }
                 return;
             }
         };
-        self.request(side, digest, asked, cx);
+        self.request(side, fingerprint, asked, cx);
     }
 
-    fn request(&mut self, client: Side, digest: Digest, asked: Asked, cx: &mut Context<'_>) {
+    fn request(
+        &mut self,
+        client: Side,
+        fingerprint: Option<Fingerprint>,
+        asked: Asked,
+        cx: &mut Context<'_>,
+    ) {
         if !cx.may_be_client(client) {
             return;
         }
-        // TCP has taken repetitions out already.
-        if cx.is_udp() && self.pending.any(client, |it| it.key.asked == Some(digest)) {
+        let is_same = |it: &Entry<Fingerprints, _>| it.key.asked == fingerprint;
+        if fingerprint.is_some() && self.pending.any(client, is_same) {
             return;
         }
-        let key = Digests {
-            asked: Some(digest),
+        let key = Fingerprints {
+            asked: fingerprint,
             answered: None,
         };
         let Some(early) = self.early.answer(client, &asked, cx.time) else {
@@ -156,13 +161,21 @@ impl Conversation {
         let moment = cx.moment();
         cx.emit(moment, client, asked.ended(early.reply.ending));
         if cx.is_udp() {
-            let answered = Some(early.digest);
-            self.remember(client, Digests { answered, ..key }, cx);
+            let answered = early.fingerprint;
+            self.remember(client, Fingerprints { answered, ..key }, cx);
         }
     }
 
-    fn reply(&mut self, client: Side, digest: Digest, reply: Reply, cx: &mut Context<'_>) {
-        if !cx.may_be_client(client) || cx.is_udp() && self.repeats(client, digest, &reply) {
+    fn reply(
+        &mut self,
+        client: Side,
+        fingerprint: Option<Fingerprint>,
+        reply: Reply,
+        cx: &mut Context<'_>,
+    ) {
+        if !cx.may_be_client(client)
+            || fingerprint.is_some() && self.repeats(client, fingerprint, &reply)
+        {
             return;
         }
         let mut fitting = self.pending.open(client, |_, asked| asked.fits(&reply));
@@ -176,7 +189,7 @@ impl Conversation {
         let asked = found
             .and_then(|index| self.pending.get_mut(index))
             .and_then(|entry| {
-                entry.key.answered = Some(digest);
+                entry.key.answered = fingerprint;
                 entry.asked.take()
             });
         if let Some(asked) = asked {
@@ -190,7 +203,7 @@ impl Conversation {
                 moment,
                 deadline: cx.time + patience.unwrap_or_default(),
                 client,
-                digest,
+                fingerprint,
                 reply,
             };
             if patience.is_some() {
@@ -205,14 +218,14 @@ impl Conversation {
     }
 
     /// Whether an answer over UDP is one that was seen before.
-    fn repeats(&self, client: Side, digest: Digest, reply: &Reply) -> bool {
-        let is_same = |it: &Entry<Digests, Asked>| it.key.answered == Some(digest);
-        if self.early.has(client, digest) || self.pending.any(client, is_same) {
+    fn repeats(&self, client: Side, fingerprint: Option<Fingerprint>, reply: &Reply) -> bool {
+        let is_same = |it: &Entry<Fingerprints, Asked>| it.key.answered == fingerprint;
+        if self.early.has(client, fingerprint) || self.pending.any(client, is_same) {
             return true;
         }
         // Asked twice, a KDC may refuse twice, and the second time in other bytes.
         let refused_before =
-            |it: &Entry<Digests, Asked>| it.key.asked.is_some() && it.key.answered.is_some();
+            |it: &Entry<Fingerprints, Asked>| it.key.asked.is_some() && it.key.answered.is_some();
         reply.kind == ReplyKind::Error
             && !self.pending.any(client, |it| it.asked.is_some())
             && self.pending.any(client, refused_before)
@@ -225,16 +238,16 @@ impl Conversation {
             cx.emit(moment, client, draft);
         }
         if cx.is_udp() {
-            let key = Digests {
+            let key = Fingerprints {
                 asked: None,
-                answered: Some(early.digest),
+                answered: early.fingerprint,
             };
             self.remember(client, key, cx);
         }
     }
 
     /// What is told already may come again.
-    fn remember(&mut self, client: Side, key: Digests, cx: &mut Context<'_>) {
+    fn remember(&mut self, client: Side, key: Fingerprints, cx: &mut Context<'_>) {
         self.pending
             .remember(client, key, cx.limits.answer_wait, cx);
     }

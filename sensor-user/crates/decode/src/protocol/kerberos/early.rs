@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use goshawk_model::{Digest, Timestamp};
+use goshawk_model::Timestamp;
 
 use super::pending::Asked;
 use super::reply::Reply;
 use crate::flow::Side;
-use crate::protocol::{Context, Moment};
+use crate::protocol::{Context, Fingerprint, Moment};
 
 /// How far the clocks may be apart.
 const SKEW: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ pub(super) struct Early {
     pub(super) moment: Moment,
     pub(super) deadline: Timestamp,
     pub(super) client: Side,
-    pub(super) digest: Digest,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) reply: Reply,
 }
 
@@ -46,9 +46,9 @@ impl EarlyReplies {
     }
 
     /// Whether the answer waits already.
-    pub(super) fn has(&self, client: Side, digest: Digest) -> bool {
+    pub(super) fn has(&self, client: Side, fingerprint: Option<Fingerprint>) -> bool {
         let mut held = self.held.iter();
-        held.any(|early| early.client == client && early.digest == digest)
+        held.any(|early| early.client == client && early.fingerprint == fingerprint)
     }
 
     /// How long a further answer is to be held; `None` if it is of no use to wait.

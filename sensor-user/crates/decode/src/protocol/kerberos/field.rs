@@ -152,8 +152,11 @@ impl PrincipalName<'_> {
     /// `class/instance@realm` in the wire's case, each side cut at [`MAX_TEXT`]: what is kept of a
     /// name must not be as long as an attacker likes.
     pub(crate) fn text(&self, realm: &str) -> Box<str> {
-        let name = self.components.join("/");
-        format!("{}@{}", cut(&name), cut(realm)).into()
+        let name = match self.components.as_slice() {
+            [name] => Cow::Borrowed(&**name),
+            components => Cow::Owned(components.join("/")),
+        };
+        [cut(&name), "@", cut(realm)].concat().into()
     }
 
     /// The account of this name; `None` where the name is hidden (RFC 8062, used by FAST).

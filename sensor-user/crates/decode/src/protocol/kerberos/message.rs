@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use goshawk_model::kerberos::{ApExchange, RequestData, Ticket};
-use goshawk_model::{Carrier, Timestamp};
+use goshawk_model::{Carrier, Digest, Timestamp};
 
 use super::field::{self, PrincipalName, Text};
 use super::padata;
@@ -31,6 +31,8 @@ pub(crate) struct KdcReq<'a> {
     pub(crate) padata: Vec<i32>,
     /// What is in `PA-TGS-REQ`.
     pub(crate) presented: Option<ApReq>,
+    /// What that is known by; see [`field::identity`].
+    pub(crate) proof: Option<Digest>,
     /// What the other `padata` tell.
     pub(crate) data: RequestData,
     pub(crate) kdc_options: u32,
@@ -152,6 +154,7 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
     Some(KdcReq {
         padata: padata.types,
         presented: padata.presented,
+        proof: padata.proof,
         data: padata.data,
         kdc_options: kdc_options.and_then(Value::bits).unwrap_or_default(),
         cname: cname.and_then(field::principal_name),

@@ -1,10 +1,10 @@
 //! What pre-authentication data tell in clear text (RFC 4120 5.2.7, RFC 6113, [MS-KILE] 2.2,
 //! [MS-SFU] 2.2), and what errors carry in their `e-data`.
 
-use goshawk_model::Account;
 use goshawk_model::kerberos::{
     AnswerData, EtypeInfo, Fast, ForUser, RequestData, S4uX509User, padata,
 };
+use goshawk_model::{Account, Digest};
 
 use super::field;
 use super::message::{self, ApReq, Message};
@@ -19,6 +19,9 @@ pub(super) struct Requested {
     pub(super) types: Vec<i32>,
     /// What is in `PA-TGS-REQ`.
     pub(super) presented: Option<ApReq>,
+    /// What `PA-TGS-REQ` is known by. It ends in the authenticator, which is fresh in every request
+    /// and holds a checksum of all the rest (RFC 4120 5.5.1, 7.2.2).
+    pub(super) proof: Option<Digest>,
     /// What the others tell.
     pub(super) data: RequestData,
 }
@@ -90,12 +93,16 @@ fn element(value: Value<'_>) -> Option<(i32, Option<&[u8]>)> {
 impl Requested {
     fn take(&mut self, kind: i32, value: &[u8]) {
         let Self {
-            presented, data, ..
+            presented,
+            proof,
+            data,
+            ..
         } = self;
         match kind {
             padata::TGS_REQ => {
                 if let Some(Message::ApReq(asked)) = message::parse(value) {
                     *presented = Some(asked);
+                    *proof = Some(field::identity(value));
                 }
             }
             padata::ENC_TIMESTAMP | padata::ENCRYPTED_CHALLENGE => {

@@ -1,7 +1,7 @@
 //! One connection: messages cut out of what carries them, in the clear, signed, sealed or in TLS.
 
 use goshawk_model::ldap::{Operation, Protection};
-use goshawk_model::{Digest, Outcome, Timestamp};
+use goshawk_model::{Outcome, Timestamp};
 
 use super::asked::Asked;
 use super::ber::Ber;
@@ -325,10 +325,10 @@ impl Connection {
                 let Some((operation, understood)) = request::read(tag, body) else {
                     return false;
                 };
-                let digest = cx.is_udp().then(|| Digest::of(&[message]));
+                let fingerprint = cx.fingerprint(message);
                 let credentials = self.binds.credentials();
                 self.operations
-                    .ask(asked, operation, credentials, digest, cx);
+                    .ask(asked, operation, credentials, fingerprint, cx);
                 understood
             }
         };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::ldap::{LdapResult, Operation, Search, SearchRequest};
-use goshawk_model::{Credentials, Digest, Outcome, Timestamp};
+use goshawk_model::{Credentials, Outcome, Timestamp};
 
 use super::asked::Asked;
 use super::ber::Ber;
@@ -12,7 +12,7 @@ use super::message::op;
 use super::result::{self, Answer};
 use super::{netlogon, request, text};
 use crate::flow::Side;
-use crate::protocol::{Context, Draft, Moment};
+use crate::protocol::{Context, Draft, Fingerprint, Moment};
 use crate::stats::Drop;
 
 /// Names of objects kept of those that a search returns.
@@ -30,7 +30,7 @@ struct Pending {
     client: Side,
     id: u32,
     /// Of the request's bytes, over UDP, where they may come twice.
-    digest: Option<Digest>,
+    fingerprint: Option<Fingerprint>,
     /// When it will have waited long enough; `None` for one that was told then, and that may go on:
     /// a search that reports changes goes on for hours.
     deadline: Option<Timestamp>,
@@ -58,15 +58,15 @@ impl Operations {
         asked: Asked,
         operation: Operation,
         credentials: Option<&Arc<Credentials>>,
-        digest: Option<Digest>,
+        fingerprint: Option<Fingerprint>,
         cx: &mut Context<'_>,
     ) {
         let (client, id) = (asked.client, asked.id);
-        if digest.is_some()
+        if fingerprint.is_some()
             && self
                 .pending
                 .iter()
-                .any(|pending| pending.digest == digest && pending.client == client)
+                .any(|pending| pending.fingerprint == fingerprint && pending.client == client)
         {
             // A client that hears nothing asks again, and a mirror port may show it twice.
             return;
@@ -79,7 +79,7 @@ impl Operations {
             Pending {
                 client,
                 id,
-                digest,
+                fingerprint,
                 deadline: Some(cx.time + cx.limits.answer_wait),
                 open: Some(Open {
                     asked,
@@ -135,7 +135,7 @@ impl Operations {
                     Pending {
                         client,
                         id,
-                        digest: None,
+                        fingerprint: None,
                         deadline: None,
                         open: Some(Open {
                             asked: Asked {
@@ -210,7 +210,7 @@ impl Operations {
             let mut pending = Pending {
                 client,
                 id,
-                digest: None,
+                fingerprint: None,
                 deadline: Some(cx.time + cx.limits.answer_wait),
                 open: Some(Open {
                     asked: answered,

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use goshawk_model::netbios::NameExchange;
-use goshawk_model::{Digest, Kind, Outcome, Timestamp};
+use goshawk_model::{Kind, Outcome, Timestamp};
 
 use super::names::{self, Message};
 use crate::flow::Side;
-use crate::protocol::{self, Context, Draft, Question, Waiting};
+use crate::protocol::{self, Context, Draft, Fingerprint, Question, Waiting};
 use crate::stats::Protocol;
 
 /// Requests that wait for their answers; for a moment also what was told already, known by the
 /// bytes of the request, or of an answer that came alone.
 #[derive(Debug, Default)]
 pub(crate) struct NameService {
-    pending: Waiting<Digest, NameExchange>,
+    pending: Waiting<Option<Fingerprint>, NameExchange>,
 }
 
 /// How long what was told is remembered to know repetitions: nodes ask three times, a quarter of a
@@ -27,19 +27,19 @@ impl protocol::Conversation for NameService {
         let is_whole = message.as_ref().is_some_and(|message| message.is_whole);
         cx.stats.message(Protocol::Netbios, is_whole);
         let Some(message) = message else { return };
-        let digest = Digest::of(&[bytes]);
+        let fingerprint = cx.fingerprint(bytes);
         let client = if message.is_response {
             side.other()
         } else {
             side
         };
-        if self.pending.any(client, |entry| entry.key == digest) {
+        if self.pending.any(client, |entry| entry.key == fingerprint) {
             return;
         }
         if message.is_response {
-            self.answer(client, digest, message, cx);
+            self.answer(client, fingerprint, message, cx);
         } else {
-            self.ask(client, digest, message, cx);
+            self.ask(client, fingerprint, message, cx);
         }
     }
 
@@ -61,19 +61,31 @@ impl protocol::Conversation for NameService {
 }
 
 impl NameService {
-    fn ask(&mut self, client: Side, digest: Digest, message: Message, cx: &mut Context<'_>) {
+    fn ask(
+        &mut self,
+        client: Side,
+        fingerprint: Option<Fingerprint>,
+        message: Message,
+        cx: &mut Context<'_>,
+    ) {
         let exchange = exchange(message);
         // Who answers what everybody is asked does so on a flow of its own.
         if exchange.broadcast {
             let moment = cx.moment();
             cx.emit(moment, client, exchange.unanswered());
-            self.pending.remember(client, digest, LINGER, cx);
+            self.pending.remember(client, fingerprint, LINGER, cx);
         } else {
-            self.pending.ask(client, digest, exchange, cx);
+            self.pending.ask(client, fingerprint, exchange, cx);
         }
     }
 
-    fn answer(&mut self, client: Side, digest: Digest, message: Message, cx: &mut Context<'_>) {
+    fn answer(
+        &mut self,
+        client: Side,
+        fingerprint: Option<Fingerprint>,
+        message: Message,
+        cx: &mut Context<'_>,
+    ) {
         if message.answer.is_none() {
             return;
         }
@@ -92,7 +104,7 @@ impl NameService {
         };
         let moment = cx.moment();
         cx.emit(moment, client, ended(exchange));
-        self.pending.remember(client, digest, LINGER, cx);
+        self.pending.remember(client, fingerprint, LINGER, cx);
     }
 }
 
