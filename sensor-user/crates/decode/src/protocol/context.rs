@@ -187,25 +187,26 @@ impl Context<'_> {
     /// An identity that no other activity has: where it was seen, and its place there.
     fn identity(&self, flow: &Flow, moment: Moment) -> Digest {
         let mut place = [0; 57];
+        let mut rest = &mut place[..];
         let address = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
             IpAddr::V6(ip) => ip.octets(),
         };
-        let parts: [&[u8]; 8] = [
-            &[flow.transport as u8],
-            &address(flow.client.ip()),
-            &flow.client.port().to_le_bytes(),
-            &address(flow.server.ip()),
-            &flow.server.port().to_le_bytes(),
-            &moment.time.as_nanos().to_le_bytes(),
-            &moment.origin.to_le_bytes(),
-            &moment.sub.to_le_bytes(),
-        ];
-        let bytes = parts.into_iter().flatten();
-        place
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
+        let mut put = |bytes: &[u8]| {
+            if let Some((to, behind)) = std::mem::take(&mut rest).split_at_mut_checked(bytes.len())
+            {
+                to.copy_from_slice(bytes);
+                rest = behind;
+            }
+        };
+        put(&[flow.transport as u8]);
+        for end in [flow.client, flow.server] {
+            put(&address(end.ip()));
+            put(&end.port().to_le_bytes());
+        }
+        put(&moment.time.as_nanos().to_le_bytes());
+        put(&moment.origin.to_le_bytes());
+        put(&moment.sub.to_le_bytes());
         self.sensor.digest.within(&place)
     }
 

@@ -232,7 +232,9 @@ impl<W: Way> Enumerating<W> {
         for asker in campaigns.keys() {
             if let Some(source) = self.askers.get_mut(&asker) {
                 let known = source.take_known(grace, scene);
-                tried::<W>(&asker, &known, scene, campaigns);
+                if !known.is_empty() {
+                    tried::<W>(&asker, &known, scene, campaigns);
+                }
             }
         }
     }
