@@ -5,7 +5,7 @@ use std::time::Duration;
 use goshawk_decode::{Frame, Sharder};
 use goshawk_model::Timestamp;
 
-use crate::capture::file::{Captures, Packet};
+use crate::capture::file::Captures;
 use crate::capture::{Progress, Source};
 use crate::pipeline::deal::{Deal, Place};
 
@@ -21,8 +21,7 @@ pub(super) struct Deck {
     captures: Captures,
     deal: Deal,
     sharder: Sharder,
-    packet: Packet,
-    /// Whether `packet` was read and is still to be drawn.
+    /// Whether the captures' packet is still to be drawn.
     is_held: bool,
     second: Timestamp,
     drawn: u64,
@@ -42,7 +41,6 @@ impl Deck {
             captures,
             deal,
             sharder: deal.sharder(),
-            packet: Packet::default(),
             is_held: false,
             second: Timestamp::ZERO,
             drawn: 0,
@@ -51,8 +49,8 @@ impl Deck {
 
     /// When the next packet was captured; `None` if there is none.
     pub(super) fn begins(&mut self) -> Option<Timestamp> {
-        self.is_held = self.is_held || self.captures.read(&mut self.packet);
-        self.is_held.then_some(self.packet.time)
+        self.is_held = self.is_held || self.captures.read();
+        self.captures.packet().map(|packet| packet.time)
     }
 
     /// Draws the next card; `None` when the captures have ended.
@@ -65,12 +63,13 @@ impl Deck {
         }
         self.is_held = false;
         self.drawn += 1;
+        let packet = self.captures.packet()?;
         let frame = Frame {
             time,
             origin: self.drawn,
-            link: self.packet.link,
-            wire_len: self.packet.wire_len,
-            data: &self.packet.data,
+            link: packet.link,
+            wire_len: packet.wire_len,
+            data: packet.data,
         };
         let place = self.deal.place(self.sharder.shard(&frame));
         Some(Card::Packet(place, frame))

@@ -59,7 +59,7 @@ pub enum Drop {
     BadIp,
     /// TCP or UDP headers that contradict themselves or end early.
     BadTransport,
-    /// A packet that was seen before, at another place of the network.
+    /// A datagram, or a fragment of one, that was seen before, at another place of the network.
     Duplicate,
     /// A packet that the capture cut short (snaplen).
     CutPacket,

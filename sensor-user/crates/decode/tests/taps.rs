@@ -147,6 +147,9 @@ fn messages(stats: &Stats) -> Vec<u64> {
 fn a_packet_shown_twice_counts_once() {
     let packets = story::packets();
     let (expected, stats) = decode(&packets);
+    // Of TCP each byte counts once by its place in the stream.
+    let is_udp = |packet: &&Packet| packet.data[23] == 17;
+    let datagrams = packets.iter().filter(is_udp).count() as u64;
     let copies: [fn(&Packet) -> Packet; 3] = [
         |packet| packet.clone(),
         // Behind a router.
@@ -173,7 +176,7 @@ fn a_packet_shown_twice_counts_once() {
         assert_eq!(kinds(&found), kinds(&expected));
         assert_eq!(messages(&counted), messages(&stats));
         let name = Drop::Duplicate.name();
-        assert_eq!(drops(&counted), [(name, packets.len() as u64)]);
+        assert_eq!(drops(&counted), [(name, datagrams)]);
         assert_eq!(decode_sharded(&twice, 16), found);
     }
 }

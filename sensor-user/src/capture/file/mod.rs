@@ -18,9 +18,9 @@ pub use merge::{Captures, Problem};
 pub use reader::CaptureFile;
 pub use timeline::Timeline;
 
-/// One packet of a capture file. `data` is reused from packet to packet.
-#[derive(Clone, Debug)]
-pub struct Packet {
+/// One packet of a capture file; its bytes are where the file was read to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
     /// When it was captured, as the file says.
     pub time: Timestamp,
     /// What its first bytes are.
@@ -28,18 +28,7 @@ pub struct Packet {
     /// Length on the wire, bytes.
     pub wire_len: u32,
     /// The bytes captured.
-    pub data: Vec<u8>,
-}
-
-impl Default for Packet {
-    fn default() -> Self {
-        Self {
-            time: Timestamp::ZERO,
-            link: LinkType::Ethernet,
-            wire_len: 0,
-            data: Vec::new(),
-        }
-    }
+    pub data: &'a [u8],
 }
 
 /// Why a capture file could not be read, or not to its end.

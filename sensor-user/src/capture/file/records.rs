@@ -32,9 +32,9 @@ pub(super) enum Format {
 
 /// What a record turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Record {
-    /// A packet, copied out of it.
-    Packet,
+pub(super) enum Record<'a> {
+    /// A packet.
+    Packet(Packet<'a>),
     /// A packet whose link layer is one we do not read: the `LINKTYPE_` value.
     Unreadable(i32),
     /// Something else.
@@ -53,22 +53,22 @@ pub(super) struct Interface {
 }
 
 impl Format {
-    /// Reads a record; a packet in it is copied to `packet`.
+    /// Reads a record; `before` is the time of the packet before it.
     ///
     /// # Errors
     /// Why it is corrupt.
-    pub(super) fn read(
+    pub(super) fn read<'a>(
         &mut self,
-        record: &PcapBlockOwned<'_>,
-        packet: &mut Packet,
-    ) -> Result<Record, &'static str> {
+        record: &'a PcapBlockOwned<'_>,
+        before: Timestamp,
+    ) -> Result<Record<'a>, &'static str> {
         match (self, record) {
             (
                 &mut Self::Pcap {
                     nanoseconds, link, ..
                 },
                 PcapBlockOwned::Legacy(record),
-            ) => legacy(record, nanoseconds, link, packet),
+            ) => legacy(record, nanoseconds, link),
             (
                 Self::PcapNg {
                     big_endian,
@@ -88,19 +88,18 @@ impl Format {
                     interfaces.push(Interface::new(interface));
                     Ok(Record::Other)
                 }
-                block => in_block(block, *big_endian, interfaces, packet),
+                block => in_block(block, *big_endian, interfaces, before),
             },
             _ => Ok(Record::Other),
         }
     }
 }
 
-fn legacy(
-    record: &LegacyPcapBlock<'_>,
+fn legacy<'a>(
+    record: &'a LegacyPcapBlock<'_>,
     nanoseconds: bool,
     link: LinkType,
-    packet: &mut Packet,
-) -> Result<Record, &'static str> {
+) -> Result<Record<'a>, &'static str> {
     let nanos = if nanoseconds {
         record.ts_usec
     } else {
@@ -110,17 +109,16 @@ fn legacy(
         return Err("a record with an impossible length or time");
     }
     let time = Timestamp::from_parts(record.ts_sec.into(), nanos);
-    fill(packet, time, link, record.origlen, record.data);
-    Ok(Record::Packet)
+    Ok(packet(time, link, record.origlen, record.data))
 }
 
 /// Reads a block that may hold a packet.
-fn in_block(
-    block: &Block<'_>,
+fn in_block<'a>(
+    block: &'a Block<'_>,
     big_endian: bool,
     interfaces: &[Interface],
-    packet: &mut Packet,
-) -> Result<Record, &'static str> {
+    before: Timestamp,
+) -> Result<Record<'a>, &'static str> {
     let (id, time, wire_len, data) = match block {
         Block::EnhancedPacket(record) => (
             record.if_id,
@@ -146,18 +144,18 @@ fn in_block(
         Some((high, low)) => (interface.time(u64::from(high) << 32 | u64::from(low)), data),
         // A simple packet has no time: it happened with the one before. Nor has it a length, and
         // may be padded.
-        None => (packet.time, interface.cut(data)),
+        None => (before, interface.cut(data)),
     };
-    fill(packet, time, link, wire_len, data);
-    Ok(Record::Packet)
+    Ok(packet(time, link, wire_len, data))
 }
 
-fn fill(packet: &mut Packet, time: Timestamp, link: LinkType, wire_len: u32, data: &[u8]) {
-    packet.time = time;
-    packet.link = link;
-    packet.wire_len = wire_len.max(u32::try_from(data.len()).unwrap_or(u32::MAX));
-    packet.data.clear();
-    packet.data.extend_from_slice(data);
+fn packet(time: Timestamp, link: LinkType, wire_len: u32, data: &[u8]) -> Record<'_> {
+    Record::Packet(Packet {
+        time,
+        link,
+        wire_len: wire_len.max(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+        data,
+    })
 }
 
 impl Interface {

@@ -24,7 +24,15 @@ impl Timeline {
     /// A stamp this far ahead needs the next packet's to be believed.
     const LEAP: Duration = Duration::from_secs(86_400);
 
-    /// The place of a packet stamped `time`, when the packet after it is stamped `next`.
+    /// Whether a packet stamped `time` finds its place only with the stamp of the one after it.
+    pub fn is_doubtful(&self, time: Timestamp) -> bool {
+        let time = time + self.shift;
+        self.last
+            .is_none_or(|last| time > last + Self::LEAP || time + Self::REORDER < last)
+    }
+
+    /// The place of a packet stamped `time`, when the packet after it is stamped `next`: that
+    /// counts only if the first is [doubtful](Self::is_doubtful).
     pub fn place(&mut self, time: Timestamp, next: Option<Timestamp>) -> Timestamp {
         let mut time = time + self.shift;
         let next = next.map(|next| next + self.shift);
@@ -110,6 +118,18 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_next_stamp_counts_only_in_doubt(seconds in proptest::collection::vec(0_u64..300_000, 1..50)) {
+            let mut timeline = Timeline::default();
+            for pair in seconds.windows(2) {
+                let [time, next] = [pair[0], pair[1]].map(|s| Timestamp::from_parts(s, 0));
+                if !timeline.is_doubtful(time) {
+                    proptest::prop_assert_eq!(timeline.clone().place(time, Some(next)), timeline.clone().place(time, None));
+                }
+                timeline.place(time, Some(next));
+            }
+        }
+
         #[test]
         fn never_runs_backwards(seconds in proptest::collection::vec(0_u64..5_000_000_000, 1..50)) {
             let (placed, _) = run(&seconds);

@@ -156,8 +156,9 @@ impl Decoder {
             };
             return self.packet(&inner, depth - 1, out);
         }
-        // Fragments were looked at one by one.
-        if packet.fragment.is_none() && self.is_copy(packet, frame.time) {
+        // Fragments were looked at one by one, and of TCP each byte counts once anyway.
+        let may_be_copy = packet.fragment.is_none() && packet.protocol == IpNumber::UDP;
+        if may_be_copy && self.is_copy(packet, frame.time) {
             return;
         }
         let stamp = Stamp {
@@ -167,7 +168,7 @@ impl Decoder {
         self.datagram(packet, stamp, out);
     }
 
-    /// Whether the packet was seen before; that is counted. Nobody reads but TCP and UDP.
+    /// Whether the packet was seen before; that is counted. Nobody reads but TCP, UDP and GRE.
     fn is_copy(&mut self, packet: &IpPacket<'_>, time: Timestamp) -> bool {
         let Shared { stats, limits, .. } = &mut self.shared;
         let is_copy = matches!(

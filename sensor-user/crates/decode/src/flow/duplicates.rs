@@ -1,15 +1,13 @@
-//! Packets that a tap shows more than once: it mirrors both ways through a port, or two ports that
-//! a packet passes.
+//! Datagrams that a tap shows more than once: it mirrors both ways through a port, or two ports that
+//! a packet passes. Of TCP's bytes each counts once anyway, by its place in the stream.
 //!
 //! A copy comes right behind and is the same from the IP header on, but for what a router between
-//! the two places changes (RFC 1812 5.3.1, RFC 8200 3). Of a TCP segment only the headers are
-//! compared: were its data another, the first copy would count all the same. The bytes themselves
-//! are compared, not a hash of them alone: a sender who can make two packets of one hash would hide
-//! the second behind the first.
+//! the two places changes (RFC 1812 5.3.1, RFC 8200 3). The bytes themselves are compared, not a
+//! hash of them alone: a sender who can make two packets of one hash would hide the second behind
+//! the first.
 
 use std::time::Duration;
 
-use etherparse::IpNumber;
 use goshawk_model::Timestamp;
 
 use crate::link::IpPacket;
@@ -46,9 +44,7 @@ struct Slot {
 struct Seen {
     /// Where its bytes are.
     at: u64,
-    /// How many of them are there to compare.
-    compared: usize,
-    /// How many it had.
+    /// How many they are.
     length: usize,
     time: Timestamp,
 }
@@ -104,8 +100,7 @@ impl Duplicates {
                     .seen
                     .get(usize::from(slot.number) & (self.seen.len() - 1))
                     .is_some_and(|old| {
-                        old.compared == new.compared
-                            && old.length == new.length
+                        old.length == new.length
                             && old.time + window >= time
                             // It may have been written over.
                             && old.at + self.bytes.len() as u64 >= written
@@ -132,9 +127,8 @@ impl Duplicates {
 
     /// Writes what is compared of `packet` behind the others; `None` if that is too long.
     fn write(&mut self, packet: &IpPacket<'_>, time: Timestamp) -> Option<Seen> {
-        let payload = packet.payload.get(..compared(packet))?;
         let header = packet.header.len();
-        let length = header + payload.len();
+        let length = header + packet.payload.len();
         let room = self.bytes.len();
         let place = self.place(self.next);
         if place + length > room {
@@ -142,8 +136,7 @@ impl Duplicates {
         }
         let new = Seen {
             at: self.next,
-            compared: length,
-            length: header + packet.payload.len(),
+            length,
             time,
         };
         let place = self.place(self.next);
@@ -152,7 +145,7 @@ impl Duplicates {
             .get_mut(place..place + length)?
             .split_at_mut_checked(header)?;
         head.copy_from_slice(packet.header);
-        rest.copy_from_slice(payload);
+        rest.copy_from_slice(packet.payload);
         forget_hops(head);
         self.next += length as u64;
         Some(new)
@@ -160,23 +153,12 @@ impl Duplicates {
 
     fn bytes_of(&self, seen: &Seen) -> Option<&[u8]> {
         let place = self.place(seen.at);
-        self.bytes.get(place..place + seen.compared)
+        self.bytes.get(place..place + seen.length)
     }
 
     /// Where the byte `at` is; their number is a power of two.
     fn place(&self, at: u64) -> usize {
         at as usize & (self.bytes.len() - 1)
-    }
-}
-
-/// How much of the payload is compared: all, or the header of a TCP segment.
-fn compared(packet: &IpPacket<'_>) -> usize {
-    let whole = packet.payload.len();
-    match packet.payload.get(12) {
-        Some(offset) if packet.protocol == IpNumber::TCP && packet.fragment.is_none() => {
-            whole.min(usize::from(offset >> 4) * 4)
-        }
-        _ => whole,
     }
 }
 
@@ -206,6 +188,8 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use etherparse::IpNumber;
+
     use super::*;
 
     const PACKETS: usize = 4096;
@@ -273,24 +257,6 @@ mod tests {
         assert!(tap.shows(&header, b"12345678"));
         header[6] = 17;
         assert!(!tap.shows(&header, b"12345678"));
-    }
-
-    #[test]
-    fn of_a_segment_the_headers_count() {
-        let mut tap = Tap::new();
-        let mut header = UDP;
-        header[9] = 6;
-        let mut segment = [0; 60];
-        segment[12] = 0x50;
-        assert!(!tap.shows(&header, &segment));
-        segment[30] = 9;
-        assert!(tap.shows(&header, &segment));
-        assert!(
-            !tap.shows(&header, &segment[..59]),
-            "offloaded, of another length"
-        );
-        segment[7] = 1;
-        assert!(!tap.shows(&header, &segment));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use goshawk_decode::LinkType;
+use goshawk_model::Timestamp;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{PcapBlockOwned, PcapError, create_reader};
 
@@ -26,11 +29,24 @@ pub struct CaptureFile {
     state: Arc<Mutex<ReadState>>,
     format: Format,
     packets: u64,
+    /// The packet that was read last.
+    current: Option<Current>,
+    /// Bytes of the buffer up to its record's end, which are kept while it is looked at.
+    passed: usize,
+    /// Its time, or that of the one before it.
+    time: Timestamp,
     /// Packets skipped because of their link layer, and the last one's `LINKTYPE_` value.
     unreadable: u64,
     unreadable_link: i32,
     /// Set when the last record was incomplete.
     cut: bool,
+}
+
+/// A packet in the reader's buffer.
+struct Current {
+    link: LinkType,
+    wire_len: u32,
+    range: Range<usize>,
 }
 
 impl CaptureFile {
@@ -84,6 +100,9 @@ impl CaptureFile {
                 interfaces: Vec::new(),
             },
             packets: 0,
+            current: None,
+            passed: 0,
+            time: Timestamp::ZERO,
             unreadable: 0,
             unreadable_link: 0,
             cut: false,
@@ -92,19 +111,29 @@ impl CaptureFile {
         Ok(file)
     }
 
-    /// Reads the next packet into `packet`; `false` at the end.
+    /// Goes on to the next packet; `false` at the end.
     ///
     /// # Errors
     /// [`FileError::Corrupt`] if what follows is no packet, [`FileError::Io`] if reading fails,
     /// [`FileError::LinkType`] at the end of a file of which no packet's link layer is one we read.
-    pub fn read(&mut self, packet: &mut Packet) -> Result<bool, FileError> {
+    pub fn read(&mut self) -> Result<bool, FileError> {
+        self.current = None;
         loop {
+            self.reader
+                .consume_noshift(std::mem::take(&mut self.passed));
+            let buffer = self.reader.data().as_ptr().addr();
             let ended = match self.reader.next() {
-                Ok((offset, block)) => {
-                    let record = self.format.read(&block, packet);
-                    self.reader.consume_noshift(offset);
-                    match record {
-                        Ok(Record::Packet) => {
+                Ok((length, block)) => {
+                    self.passed = length;
+                    match self.format.read(&block, self.time) {
+                        Ok(Record::Packet(packet)) => {
+                            let start = packet.data.as_ptr().addr().saturating_sub(buffer);
+                            self.time = packet.time;
+                            self.current = Some(Current {
+                                link: packet.link,
+                                wire_len: packet.wire_len,
+                                range: start..start + packet.data.len(),
+                            });
                             self.packets += 1;
                             return Ok(true);
                         }
@@ -148,6 +177,22 @@ impl CaptureFile {
                 _ => return Err(self.corrupt("what follows is no record")),
             }
         }
+    }
+
+    /// The packet that was read last; `None` at the end.
+    pub fn packet(&self) -> Option<Packet<'_>> {
+        let current = self.current.as_ref()?;
+        Some(Packet {
+            time: self.time,
+            link: current.link,
+            wire_len: current.wire_len,
+            data: self.reader.data().get(current.range.clone())?,
+        })
+    }
+
+    /// When it was captured, as the file says.
+    pub fn time(&self) -> Timestamp {
+        self.time
     }
 
     /// Whether the capture ended in the middle of a record; worth a warning.
