@@ -75,6 +75,8 @@ impl Deal {
             max_datagrams: whole.max_datagrams / 4,
             max_fragment_bytes: whole.max_fragment_bytes / 4,
             max_mapped_endpoints: whole.max_mapped_endpoints / 4,
+            max_keys: whole.max_keys / 4,
+            max_sightings: whole.max_sightings / 4,
             ..whole
         }
     }

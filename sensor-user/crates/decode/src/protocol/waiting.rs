@@ -1,11 +1,10 @@
 //! What waits on one flow for its answer, each until a deadline of its own.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use goshawk_model::Timestamp;
 
-use super::{Context, Draft, Fingerprint, Moment};
+use super::{Context, Draft, Few, Fingerprint, Moment};
 use crate::flow::Side;
 use crate::stats::Drop;
 
@@ -20,7 +19,7 @@ pub(crate) trait Question {
 /// oldest makes room, and what it asked is told as unanswered.
 #[derive(Debug)]
 pub(crate) struct Waiting<K, T> {
-    entries: VecDeque<Entry<K, T>>,
+    entries: Few<Entry<K, T>>,
     /// The earliest of their deadlines.
     due: Option<Timestamp>,
 }
@@ -49,7 +48,7 @@ pub(crate) struct Fingerprints {
 impl<K, T> Default for Waiting<K, T> {
     fn default() -> Self {
         Self {
-            entries: VecDeque::new(),
+            entries: Few::default(),
             due: None,
         }
     }

@@ -1,7 +1,6 @@
 //! One association of a client with a server: what its binds agreed on, and the calls under way
 //! ([C706] 9.3, 12.6).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::rpc::{BindReason, BindRefused, EPM, EndpointMapped, RpcAuth, RpcTransport};
@@ -18,7 +17,7 @@ use super::security::{Caller, SecurityContexts};
 use super::stub::{self, Handles};
 use crate::flow::Side;
 use crate::protocol::security::Ending;
-use crate::protocol::{Context, Draft, Moment};
+use crate::protocol::{Context, Draft, Few, Moment};
 use crate::stats::{Drop, Protocol};
 
 /// The well-known port of the endpoint mapper ([MS-RPCE] 2.1.1.1).
@@ -36,7 +35,7 @@ pub(super) struct Association {
     presentations: Presentations,
     security: SecurityContexts,
     handles: Handles,
-    calls: VecDeque<Call>,
+    calls: Few<Call>,
 }
 
 impl Association {
@@ -47,7 +46,7 @@ impl Association {
             presentations: Presentations::default(),
             security: SecurityContexts::default(),
             handles: Handles::default(),
-            calls: VecDeque::new(),
+            calls: Few::default(),
         }
     }
 
@@ -112,7 +111,7 @@ impl Association {
 
     /// Something that `side` sent was lost: of what is under way, a fragment may be missing.
     pub(super) fn lost(&mut self, side: Side) {
-        for call in &mut self.calls {
+        for call in self.calls.iter_mut() {
             if call.client == side {
                 call.request.tear();
             } else {

@@ -3,6 +3,7 @@
 use uuid::{Uuid, uuid};
 
 use super::pdu::{Proposal, Verdict};
+use crate::protocol::Few;
 use crate::stats::{Drop, Stats};
 
 /// [MS-RPCE] 2.2.5: the transfer syntax with sizes of 8 bytes.
@@ -25,7 +26,7 @@ const MAX_OFFERS: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Presentations {
     contexts: Vec<Presentation>,
-    offers: Vec<Offer>,
+    offers: Few<Offer>,
 }
 
 /// One context.
@@ -76,9 +77,9 @@ impl Presentations {
             }
         }
         if self.offers.len() >= MAX_OFFERS {
-            self.offers.remove(0);
+            self.offers.pop_front();
         }
-        self.offers.push(Offer { call_id, ids });
+        self.offers.push_back(Offer { call_id, ids });
     }
 
     /// A bind_ack or alter_context_resp tells which are accepted. Returns those whose interface the
@@ -126,10 +127,12 @@ impl Presentations {
     }
 
     fn take_offer(&mut self, call_id: u32) -> Vec<u16> {
+        let is_asked = |offer: &Offer| offer.call_id == call_id;
         self.offers
             .iter()
-            .position(|offer| offer.call_id == call_id)
-            .map(|index| self.offers.remove(index).ids)
+            .position(is_asked)
+            .and_then(|index| self.offers.remove(index))
+            .map(|offer| offer.ids)
             .unwrap_or_default()
     }
 }

@@ -181,6 +181,8 @@ impl SecurityContexts {
         let index = match self.position(verifier.context_id) {
             Some(index) => index,
             None if self.contexts.len() < room => {
+                // As a rule there will be no other.
+                self.contexts.reserve_exact(1);
                 self.contexts.push(Security {
                     id: verifier.context_id,
                     auth: RpcAuth {

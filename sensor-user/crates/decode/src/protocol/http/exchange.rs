@@ -1,6 +1,5 @@
 //! Requests with their answers, and what they authenticate.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::http::HttpLogon;
@@ -11,7 +10,7 @@ use goshawk_model::{
 use super::head::{Request, Response};
 use crate::flow::Side;
 use crate::protocol::security::{Ending, Handshake};
-use crate::protocol::{Context, Draft, Moment};
+use crate::protocol::{Context, Draft, Few, Moment};
 use crate::stats::{Drop, Protocol};
 
 /// The exchanges of one connection. NTLM authenticates the connection and not a request ([MS-NTHT]
@@ -21,7 +20,7 @@ use crate::stats::{Drop, Protocol};
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     /// Requests without an answer, in their order, which is that of the answers (RFC 9112 9.3.2).
-    open: VecDeque<Exchange>,
+    open: Few<Exchange>,
     handshake: Option<Box<Handshake>>,
     /// Some of the server's words were lost: the open requests may be answered already.
     doubtful: bool,

@@ -4,7 +4,6 @@
 //! come some milliseconds early. They are held for as long, and no longer: most answers without a
 //! request have lost it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use goshawk_model::Timestamp;
@@ -12,7 +11,7 @@ use goshawk_model::Timestamp;
 use super::pending::Asked;
 use super::reply::Reply;
 use crate::flow::Side;
-use crate::protocol::{Context, Fingerprint, Moment};
+use crate::protocol::{Context, Few, Fingerprint, Moment};
 
 /// How far the clocks may be apart.
 const SKEW: Duration = Duration::from_millis(100);
@@ -20,7 +19,7 @@ const SKEW: Duration = Duration::from_millis(100);
 /// Answers that wait for their requests, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct EarlyReplies {
-    held: VecDeque<Early>,
+    held: Few<Early>,
     /// Whether a request was answered in order: then the clocks agree.
     is_ordered: bool,
 }

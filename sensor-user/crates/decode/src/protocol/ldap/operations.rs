@@ -1,6 +1,5 @@
 //! Operations under way: each waits for its answer by its `messageID`.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use goshawk_model::ldap::{LdapResult, Operation, Search, SearchRequest};
@@ -12,7 +11,7 @@ use super::message::op;
 use super::result::{self, Answer};
 use super::{netlogon, request, text};
 use crate::flow::Side;
-use crate::protocol::{Context, Draft, Fingerprint, Moment};
+use crate::protocol::{Context, Draft, Few, Fingerprint, Moment};
 use crate::stats::Drop;
 
 /// Names of objects kept of those that a search returns.
@@ -21,7 +20,7 @@ const MAX_NAMES: usize = 4;
 /// The operations of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    pending: VecDeque<Pending>,
+    pending: Few<Pending>,
 }
 
 /// One of them.

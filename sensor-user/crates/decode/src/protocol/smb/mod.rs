@@ -15,6 +15,7 @@ mod netbios;
 mod open;
 mod payload;
 mod piece;
+mod recent;
 mod requests;
 mod sessions;
 mod state;

@@ -1,7 +1,5 @@
 //! Requests that wait for their answers.
 
-use std::collections::VecDeque;
-
 use goshawk_model::Timestamp;
 use goshawk_model::smb::{Ioctl, Negotiate, Share, Transaction};
 
@@ -9,7 +7,7 @@ use super::files::FileKey;
 use super::open::{Change, Open};
 use super::sessions::Setup;
 use crate::flow::Side;
-use crate::protocol::Moment;
+use crate::protocol::{Few, Moment};
 use crate::stats::{Drop, Stats};
 
 /// A request whose answer will tell something.
@@ -58,9 +56,9 @@ pub(crate) enum Target {
 /// The requests of one connection, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    waiting: VecDeque<Request>,
+    waiting: Few<Request>,
     /// Those that the server has said to take long over ([MS-SMB2] 3.3.4.2).
-    parked: VecDeque<Request>,
+    parked: Few<Request>,
 }
 
 impl Requests {
@@ -84,7 +82,7 @@ impl Requests {
         stats: &mut Stats,
     ) -> Option<Request> {
         let index = position(&self.waiting, client, id, |_| true)?;
-        self.parked.extend(self.waiting.remove(index));
+        self.parked.push_back(self.waiting.remove(index)?);
         pop_beyond(&mut self.parked, room, stats)
     }
 
@@ -161,7 +159,7 @@ impl Requests {
 }
 
 fn position(
-    queue: &VecDeque<Request>,
+    queue: &Few<Request>,
     client: Side,
     id: u64,
     fits: impl Fn(&Asked) -> bool,
@@ -171,7 +169,7 @@ fn position(
         .position(|request| request.id == id && request.client == client && fits(&request.asked))
 }
 
-fn pop_beyond(queue: &mut VecDeque<Request>, room: usize, stats: &mut Stats) -> Option<Request> {
+fn pop_beyond(queue: &mut Few<Request>, room: usize, stats: &mut Stats) -> Option<Request> {
     if queue.len() <= room {
         return None;
     }

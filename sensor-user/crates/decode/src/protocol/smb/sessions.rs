@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use goshawk_model::smb::{Sealed, SessionSetup, SmbOperation};
 use goshawk_model::{Credentials, Kind, Outcome, Timestamp};
-use lru::LruCache;
 
+use super::recent::Recent;
 use crate::flow::Side;
 use crate::protocol::security::Handshake;
 use crate::protocol::{Context, Draft, Moment};
@@ -29,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) is_valid: bool,
     /// The logon that goes on with the client's next message.
     pub(crate) setup: Option<Box<Setup>>,
-    sealed: Option<Traffic>,
+    sealed: Option<Box<Traffic>>,
 }
 
 /// What is sealed in a session.
@@ -45,17 +45,9 @@ struct Traffic {
 }
 
 /// The sessions of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    table: LruCache<u64, Session>,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self {
-            table: LruCache::unbounded(),
-        }
-    }
+    table: Recent<u64, Session>,
 }
 
 impl Setup {
@@ -86,29 +78,29 @@ impl Setup {
 
 impl Sessions {
     pub(crate) fn get(&mut self, id: u64) -> Option<&mut Session> {
-        self.table.get_mut(&id)
+        self.table.get(id)
     }
 
     /// Who a session is.
     pub(crate) fn credentials(&mut self, id: u64) -> Option<Arc<Credentials>> {
-        self.table.get(&id)?.credentials.clone()
+        self.table.get(id)?.credentials.clone()
     }
 
     /// The session with this id, made if need be.
     pub(crate) fn open(&mut self, id: u64, cx: &mut Context<'_>) -> &mut Session {
-        if !self.table.contains(&id)
-            && self.table.len() >= cx.limits.max_smb_sessions
-            && let Some((_, session)) = self.table.pop_lru()
+        if self.table.len() >= cx.limits.max_smb_sessions
+            && !self.table.contains(id)
+            && let Some(session) = self.table.pop_oldest()
         {
             cx.stats.drop(Drop::SmbEvicted);
             session.end(cx);
         }
-        self.table.get_or_insert_mut(id, Session::default)
+        self.table.get_or_insert(id, Session::default)
     }
 
     /// A session ends; whether it was known.
     pub(crate) fn end(&mut self, id: u64, cx: &mut Context<'_>) -> bool {
-        let session = self.table.pop(&id);
+        let session = self.table.remove(id);
         let known = session.is_some();
         if let Some(session) = session {
             session.end(cx);
@@ -125,21 +117,18 @@ impl Sessions {
         length: usize,
         cx: &mut Context<'_>,
     ) {
-        if !self.table.contains(&id) {
-            self.open(id, cx);
-        }
-        let Some(session) = self.table.get_mut(&id) else {
-            return;
-        };
-        let traffic = session.sealed.get_or_insert_with(|| Traffic {
-            client,
-            moment: cx.moment(),
-            sealed: Sealed {
-                session: id,
-                ..Sealed::default()
-            },
-            slow: Some(cx.time + cx.limits.open_wait),
-            news: true,
+        let session = self.open(id, cx);
+        let traffic = session.sealed.get_or_insert_with(|| {
+            Box::new(Traffic {
+                client,
+                moment: cx.moment(),
+                sealed: Sealed {
+                    session: id,
+                    ..Sealed::default()
+                },
+                slow: Some(cx.time + cx.limits.open_wait),
+                news: true,
+            })
         });
         traffic.news = true;
         let sealed = &mut traffic.sealed;
@@ -154,22 +143,19 @@ impl Sessions {
 
     /// When the next of them will have waited long enough.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.table
-            .iter()
-            .filter_map(|(_, session)| session.deadline())
-            .min()
+        self.table.values().filter_map(Session::deadline).min()
     }
 
     /// Ends what has waited until `now`.
     pub(crate) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        for (_, session) in &mut self.table {
+        for session in self.table.values_mut() {
             session.expire(now, cx);
         }
     }
 
     /// Ends everything now.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some((_, session)) = self.table.pop_lru() {
+        while let Some(session) = self.table.pop_oldest() {
             session.end(cx);
         }
     }

@@ -13,7 +13,7 @@ use super::asked::Asked;
 use super::ber::Ber;
 use super::result::{self, Answer};
 use crate::protocol::security::Handshake;
-use crate::protocol::{Context, Draft, Moment};
+use crate::protocol::{Context, Draft, Few, Moment};
 use crate::stats::Drop;
 
 /// `serverSaslCreds`
@@ -27,7 +27,7 @@ const NTLM: &[u8] = b"NTLMSSP\0";
 pub(super) struct Binds {
     /// Those under way: one, as a rule, but with fast bind ([MS-ADTS] 3.1.1.3.4.2.1) a client may
     /// try many passwords at once.
-    under_way: Vec<Binding>,
+    under_way: Few<Binding>,
     /// What the last one left.
     credentials: Option<Arc<Credentials>>,
     /// Whether SASL has, so that a security layer may follow.
@@ -53,7 +53,7 @@ impl Binds {
     /// What the connection has authenticated with; before the server has said so, or where that is
     /// not seen, what its client claims.
     pub(super) fn credentials(&self) -> Option<&Arc<Credentials>> {
-        match self.under_way.last() {
+        match self.under_way.back() {
             Some(binding) => Some(binding.proof.credentials()),
             None => self.credentials.as_ref(),
         }
@@ -79,23 +79,21 @@ impl Binds {
             binding.asked.client == client && shown.continues(begun, binding.answered)
         };
         let deadline = cx.time + cx.limits.answer_wait;
-        let mut binding = match self.under_way.iter().position(goes_on) {
-            Some(index) => {
-                let begun = self.under_way.remove(index);
-                Binding {
-                    asked: Asked {
-                        bytes: begun.asked.bytes.saturating_add(asked.bytes),
-                        response_bytes: begun.asked.response_bytes,
-                        controls: begun.asked.controls,
-                        ..asked
-                    },
-                    deadline,
-                    request: begun.request.or(Some(request)),
-                    rounds: begun.rounds.saturating_add(1),
-                    answered: false,
-                    ..begun
-                }
-            }
+        let begun = self.under_way.iter().position(goes_on);
+        let mut binding = match begun.and_then(|index| self.under_way.remove(index)) {
+            Some(begun) => Binding {
+                asked: Asked {
+                    bytes: begun.asked.bytes.saturating_add(asked.bytes),
+                    response_bytes: begun.asked.response_bytes,
+                    controls: begun.asked.controls,
+                    ..asked
+                },
+                deadline,
+                request: begun.request.or(Some(request)),
+                rounds: begun.rounds.saturating_add(1),
+                answered: false,
+                ..begun
+            },
             None => {
                 self.make_room(cx);
                 Binding {
@@ -111,7 +109,7 @@ impl Binds {
         };
         binding.preliminary = matches!(shown, Shown::Sicily { last: false, .. });
         binding.proof.show(client, &shown, cx);
-        self.under_way.push(binding);
+        self.under_way.push_back(binding);
         true
     }
 
@@ -125,9 +123,9 @@ impl Binds {
             binding.asked.client == client
                 && (binding.asked.id == answered.id || binding.request.is_none())
         };
-        let mut binding = match self.under_way.iter().position(is_answered) {
-            Some(index) => {
-                let mut begun = self.under_way.remove(index);
+        let begun = self.under_way.iter().position(is_answered);
+        let mut binding = match begun.and_then(|index| self.under_way.remove(index)) {
+            Some(mut begun) => {
                 begun.asked.response_bytes += answered.response_bytes;
                 // One more answer without a request between: that was not seen.
                 begun.rounds = begun.rounds.saturating_add(u32::from(begun.answered));
@@ -158,7 +156,7 @@ impl Binds {
         if goes_on {
             binding.answered = true;
             binding.deadline = cx.time + cx.limits.answer_wait;
-            self.under_way.push(binding);
+            self.under_way.push_back(binding);
         } else {
             if sicily.is_some() {
                 answer.matched_dn = &[];
@@ -173,14 +171,15 @@ impl Binds {
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, cx: &mut Context<'_>) {
-        for binding in &mut self.under_way {
+        for binding in self.under_way.iter_mut() {
             if let Proof::Tokens(handshake) = &mut binding.proof {
                 handshake.expire(now, cx);
             }
         }
         let is_due = |binding: &Binding| binding.deadline <= now;
-        while let Some(index) = self.under_way.iter().position(is_due) {
-            let binding = self.under_way.remove(index);
+        while let Some(index) = self.under_way.iter().position(is_due)
+            && let Some(binding) = self.under_way.remove(index)
+        {
             let moment = Moment {
                 time: binding.deadline,
                 ..binding.asked.moment
@@ -198,13 +197,17 @@ impl Binds {
     /// Ends what a new bind ends (RFC 4511 4.2.1): one whose turn the client leaves out. If there
     /// are too many, the oldest goes.
     fn make_room(&mut self, cx: &mut Context<'_>) {
-        if let Some(index) = self.under_way.iter().position(|binding| binding.answered) {
-            let left = self.under_way.remove(index);
-            self.end(left, None, None, cx);
+        let left_out = self.under_way.iter().position(|binding| binding.answered);
+        let ended = if let Some(index) = left_out {
+            self.under_way.remove(index)
         } else if self.under_way.len() >= cx.limits.max_pending {
             cx.stats.drop(Drop::PendingEvicted);
-            let oldest = self.under_way.remove(0);
-            self.end(oldest, None, None, cx);
+            self.under_way.pop_front()
+        } else {
+            None
+        };
+        if let Some(binding) = ended {
+            self.end(binding, None, None, cx);
         }
     }
 
