@@ -32,16 +32,17 @@ pub(super) struct Connection {
     low: Direction,
     high: Direction,
     session: Session,
-    /// Who sent the SYN.
-    opener: Option<Side>,
-    /// A SYN that would open the connection anew, and who sent it. It counts once it is answered
-    /// or followed: anybody could have forged it to make us forget what we know.
-    reopening: Option<(Side, u32)>,
     /// When its last packet came, and which it was.
     pub(super) touched: Timestamp,
     origin: u64,
-    /// The deadline that the table wakes it up for.
-    pub(super) timer: Option<Timestamp>,
+    /// The deadline that the table wakes it up for, or zero.
+    timer: Timestamp,
+    /// Who sent the SYN.
+    opener: Option<Side>,
+    /// Who sent a SYN that would open the connection anew, and its number. It counts once it is
+    /// answered or followed: anybody could have forged it to make us forget what we know.
+    reopening: Option<Side>,
+    reopening_number: u32,
 }
 
 /// The first number of what is told without a packet of its own, behind all that the flow's last
@@ -98,6 +99,15 @@ impl Connection {
     pub(super) fn touch(&mut self, stamp: Stamp) {
         self.touched = self.touched.max(stamp.time);
         self.origin = stamp.origin;
+    }
+
+    /// The deadline that the table wakes it up for.
+    pub(super) fn timer(&self) -> Option<Timestamp> {
+        (self.timer > Timestamp::ZERO).then_some(self.timer)
+    }
+
+    pub(super) fn set_timer(&mut self, due: Option<Timestamp>) {
+        self.timer = due.unwrap_or(Timestamp::ZERO);
     }
 
     /// Whether messages of this flow are decoded.
@@ -165,9 +175,8 @@ impl Connection {
             }
             return;
         }
-        let reopens = self
-            .reopening
-            .is_some_and(|(client, syn)| client == side && segment.sequence == syn.wrapping_add(1));
+        let reopens = self.reopening == Some(side)
+            && segment.sequence == self.reopening_number.wrapping_add(1);
         if reopens && !self.direction(side).expects(segment.sequence) {
             self.restart(cx);
         }
@@ -288,7 +297,7 @@ impl Connection {
         if ack && (!is_new || self.reopening.is_some()) {
             self.restart(cx);
         } else if !is_new {
-            self.reopening = Some((side, sequence));
+            (self.reopening, self.reopening_number) = (Some(side), sequence);
             return false;
         }
         self.opener = Some(opener);
@@ -299,16 +308,16 @@ impl Connection {
     /// The ports are used by another connection now.
     fn restart(&mut self, cx: &mut Context<'_>) {
         self.close(cx);
-        let reopening = self.reopening;
+        let (reopening, number) = (self.reopening, self.reopening_number);
         *self = Self {
             touched: self.touched,
             origin: self.origin,
             timer: self.timer,
             ..Self::default()
         };
-        if let Some((side, sequence)) = reopening {
+        if let Some(side) = reopening {
             self.opener = Some(side);
-            self.direction_mut(side).open(sequence);
+            self.direction_mut(side).open(number);
         }
         cx.opener = self.opener;
     }
@@ -330,5 +339,21 @@ impl Connection {
             Side::Low => &mut self.low,
             Side::High => &mut self.high,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        // There are a hundred thousand of them, most of them idle. What is rare is in a box.
+        assert_eq!(size_of::<Direction>(), 48);
+        assert!(
+            size_of::<Connection>() <= 152,
+            "{}",
+            size_of::<Connection>()
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The layers tied together: frames in, activities out.
 
 mod connection;
+mod flows;
 mod table;
 
 use std::sync::Arc;

@@ -3,38 +3,34 @@
 use std::collections::BTreeSet;
 
 use goshawk_model::Timestamp;
-use lru::LruCache;
 
 use super::connection::{Connection, Shared};
+use super::flows::{Class, Flows, Place};
 use super::{Decoded, Stamp};
 use crate::flow::FlowKey;
 use crate::protocol::Context;
 use crate::stats::Drop;
 
-/// Tables of their own for what anybody could fill: a port scan or a backup among the strangers, or
-/// questions over UDP under forged addresses, cannot push out conversations. And a clock for what
+/// The flows in classes, for what anybody could fill: a port scan or a backup among the strangers,
+/// or questions over UDP under forged addresses, cannot push out conversations. And a clock for what
 /// waits.
 pub(super) struct Table {
-    /// TCP connections that are decoded.
-    conversations: LruCache<FlowKey, Connection>,
-    /// What is decoded over UDP.
-    datagrams: LruCache<FlowKey, Connection>,
-    /// Connections not recognised yet, of no interest, or over.
-    strangers: LruCache<FlowKey, Connection>,
+    flows: Flows,
     /// The deadlines of all, one at most for each.
-    timers: BTreeSet<(Timestamp, FlowKey)>,
+    timers: BTreeSet<(Timestamp, Place)>,
     /// Bytes held by all.
     held: usize,
     /// How far time has passed.
     now: Timestamp,
 }
 
+/// In the order in which their silent flows are forgotten.
+const CLASSES: [Class; 3] = [Class::Conversation, Class::Datagrams, Class::Stranger];
+
 impl Table {
     pub(super) fn new() -> Self {
         Self {
-            conversations: LruCache::unbounded(),
-            datagrams: LruCache::unbounded(),
-            strangers: LruCache::unbounded(),
+            flows: Flows::new(),
             timers: BTreeSet::new(),
             held: 0,
             now: Timestamp::ZERO,
@@ -51,90 +47,60 @@ impl Table {
         out: &mut Vec<Decoded>,
         packet: impl FnOnce(&mut Connection, &mut Context<'_>),
     ) {
-        let decoded = if key.is_udp() {
-            if create {
-                self.datagrams.get_or_insert_mut(key, Connection::default);
-            }
-            self.datagrams.get_mut(&key)
+        let new = if key.is_udp() {
+            Class::Datagrams
         } else {
-            self.conversations.get_mut(&key)
+            Class::Stranger
         };
-        let known = match decoded {
-            Some(connection) => Some((connection, true)),
-            None => {
-                if create {
-                    self.strangers.get_or_insert_mut(key, Connection::default);
-                }
-                self.strangers
-                    .get_mut(&key)
-                    .map(|connection| (connection, false))
-            }
+        let place = match self.flows.find(&key) {
+            Some(place) => place,
+            None if create => self.flows.insert(key, new),
+            None => return,
         };
-        let Some((connection, was_conversation)) = known else {
+        let Some((_, connection)) = self.flows.get(place) else {
             return;
         };
         let held = connection.held();
-        if connection.timer.is_some_and(|due| due <= stamp.time) {
+        if connection.timer().is_some_and(|due| due <= stamp.time) {
             connection.expire(key, stamp.time, shared, out);
         }
         connection.touch(stamp);
         packet(connection, &mut shared.context(key, stamp, out));
         self.held = (self.held + connection.held()).saturating_sub(held);
-        rearm(&mut self.timers, key, connection, shared);
-        if connection.is_conversation() != was_conversation {
-            self.resettle(key, was_conversation);
-        }
+        rearm(&mut self.timers, place, connection, shared);
+        let class = class_of(key, connection);
+        self.flows.settle(place, class);
         self.make_room(stamp, shared, out);
     }
 
     /// Ends what has waited until `now`, and forgets flows that have been silent for too long.
     pub(super) fn expire(&mut self, now: Timestamp, shared: &mut Shared, out: &mut Vec<Decoded>) {
         self.now = now;
-        while let Some(&(due, key)) = self.timers.first() {
-            if due > now {
-                break;
-            }
-            self.timers.remove(&(due, key));
-            let decoded = if key.is_udp() {
-                &mut self.datagrams
-            } else {
-                &mut self.conversations
+        while let Some(&(_, place)) = self.timers.first().filter(|(due, _)| *due <= now) {
+            self.timers.pop_first();
+            let Some((key, connection)) = self.flows.get(place) else {
+                continue;
             };
-            let (connection, was_conversation) = match decoded.peek_mut(&key) {
-                Some(connection) => (connection, true),
-                None => match self.strangers.peek_mut(&key) {
-                    Some(connection) => (connection, false),
-                    None => continue,
-                },
-            };
-            connection.timer = None;
+            connection.set_timer(None);
             let held = connection.held();
             connection.expire(key, now, shared, out);
             self.held = (self.held + connection.held()).saturating_sub(held);
-            rearm(&mut self.timers, key, connection, shared);
-            if connection.is_spent() {
+            rearm(&mut self.timers, place, connection, shared);
+            let (class, is_spent) = (class_of(key, connection), connection.is_spent());
+            if is_spent {
                 // A client of UDP takes a new port for each request.
-                self.datagrams.pop(&key);
-                self.conversations.pop(&key);
-            } else if connection.is_conversation() != was_conversation {
-                self.resettle(key, was_conversation);
+                self.remove(place);
+            } else if self.flows.class(place) != Some(class) {
+                self.flows.settle(place, class);
             }
         }
         let idle = shared.limits.idle;
-        for flows in [
-            &mut self.conversations,
-            &mut self.datagrams,
-            &mut self.strangers,
-        ] {
-            while flows
-                .peek_lru()
-                .is_some_and(|(_, connection)| connection.touched + idle <= now)
+        for class in CLASSES {
+            while let Some(place) = self.flows.oldest(class)
+                && let Some((_, connection)) = self.flows.get(place)
+                && connection.touched + idle <= now
+                && let Some((key, mut connection)) = self.remove(place)
             {
-                let Some((key, mut connection)) = flows.pop_lru() else {
-                    break;
-                };
-                self.held = self.held.saturating_sub(connection.held());
-                disarm(&mut self.timers, key, &connection);
                 connection.forget(key, connection.touched + idle, shared, out);
             }
         }
@@ -142,29 +108,15 @@ impl Table {
 
     /// Ends everything.
     pub(super) fn finish(&mut self, shared: &mut Shared, out: &mut Vec<Decoded>) {
-        for flows in [
-            &mut self.conversations,
-            &mut self.datagrams,
-            &mut self.strangers,
-        ] {
-            while let Some((key, mut connection)) = flows.pop_lru() {
+        for class in CLASSES {
+            while let Some(place) = self.flows.oldest(class)
+                && let Some((key, mut connection)) = self.flows.remove(place)
+            {
                 connection.forget(key, connection.touched.max(self.now), shared, out);
             }
         }
         self.timers.clear();
         self.held = 0;
-    }
-
-    /// Moves a flow to the table where it belongs now.
-    fn resettle(&mut self, key: FlowKey, was_conversation: bool) {
-        let (from, to) = if was_conversation {
-            (&mut self.conversations, &mut self.strangers)
-        } else {
-            (&mut self.strangers, &mut self.conversations)
-        };
-        if let Some(connection) = from.pop(&key) {
-            to.put(key, connection);
-        }
     }
 
     fn make_room(&mut self, stamp: Stamp, shared: &mut Shared, out: &mut Vec<Decoded>) {
@@ -173,18 +125,19 @@ impl Table {
         let (max_datagram_flows, max_held) = (limits.max_datagram_flows, limits.max_buffered);
         loop {
             let too_much = self.held > max_held;
+            let strangers = self.flows.count(Class::Stranger);
             // Strangers go first: they hold bytes only for the chance to be recognised.
-            let evicted =
-                if self.strangers.len() > max_strangers || too_much && self.strangers.len() > 1 {
-                    self.strangers.pop_lru()
-                } else if self.datagrams.len() > max_datagram_flows {
-                    self.datagrams.pop_lru()
-                } else if self.conversations.len() > max_conversations || too_much {
-                    self.conversations.pop_lru()
-                } else {
-                    None
-                };
-            let Some((key, mut connection)) = evicted else {
+            let class = if strangers > max_strangers || too_much && strangers > 1 {
+                Class::Stranger
+            } else if self.flows.count(Class::Datagrams) > max_datagram_flows {
+                Class::Datagrams
+            } else if self.flows.count(Class::Conversation) > max_conversations || too_much {
+                Class::Conversation
+            } else {
+                return;
+            };
+            let oldest = self.flows.oldest(class);
+            let Some((key, mut connection)) = oldest.and_then(|place| self.remove(place)) else {
                 return;
             };
             if key.is_udp() {
@@ -192,35 +145,52 @@ impl Table {
             } else if connection.is_conversation() || connection.held() > 0 {
                 shared.stats.drop(Drop::FlowEvicted);
             }
-            self.held = self.held.saturating_sub(connection.held());
-            disarm(&mut self.timers, key, &connection);
             connection.close(&mut shared.context(key, stamp, out));
         }
+    }
+
+    /// Takes a flow out, with its timer and what it holds.
+    fn remove(&mut self, place: Place) -> Option<(FlowKey, Connection)> {
+        let (key, connection) = self.flows.remove(place)?;
+        self.held = self.held.saturating_sub(connection.held());
+        disarm(&mut self.timers, place, &connection);
+        Some((key, connection))
+    }
+}
+
+/// Where a flow belongs.
+fn class_of(key: FlowKey, connection: &Connection) -> Class {
+    if key.is_udp() {
+        Class::Datagrams
+    } else if connection.is_conversation() {
+        Class::Conversation
+    } else {
+        Class::Stranger
     }
 }
 
 /// Sees to it that the connection is woken at its next deadline. A call that comes too early may
 /// stand: deadlines move on with nearly every packet, and who is woken for nothing is called anew.
 fn rearm(
-    timers: &mut BTreeSet<(Timestamp, FlowKey)>,
-    key: FlowKey,
+    timers: &mut BTreeSet<(Timestamp, Place)>,
+    place: Place,
     connection: &mut Connection,
     shared: &Shared,
 ) {
     let Some(due) = connection.deadline(&shared.limits) else {
         return;
     };
-    if connection.timer.is_some_and(|armed| armed <= due) {
+    if connection.timer().is_some_and(|armed| armed <= due) {
         return;
     }
-    disarm(timers, key, connection);
-    connection.timer = Some(due);
-    timers.insert((due, key));
+    disarm(timers, place, connection);
+    connection.set_timer(Some(due));
+    timers.insert((due, place));
 }
 
-fn disarm(timers: &mut BTreeSet<(Timestamp, FlowKey)>, key: FlowKey, connection: &Connection) {
-    if let Some(due) = connection.timer {
-        timers.remove(&(due, key));
+fn disarm(timers: &mut BTreeSet<(Timestamp, Place)>, place: Place, connection: &Connection) {
+    if let Some(due) = connection.timer() {
+        timers.remove(&(due, place));
     }
 }
 
@@ -308,6 +278,10 @@ mod tests {
             });
         }
 
+        fn count(&self, class: Class) -> usize {
+            self.table.flows.count(class)
+        }
+
         fn evicted(&self) -> u64 {
             self.shared.stats.dropped(Drop::FlowEvicted)
         }
@@ -331,7 +305,7 @@ mod tests {
         });
         for port in 0..100 {
             bench.segment(port, 1, false, &REQUEST);
-            assert!(bench.table.conversations.len() <= 8);
+            assert!(bench.count(Class::Conversation) <= 8);
             assert!(bench.table.timers.len() <= 8);
         }
         assert_eq!(bench.evicted(), 92);
@@ -351,9 +325,9 @@ mod tests {
         for port in 2..1000 {
             bench.segment(port, 1, true, &[]);
             bench.segment(port, 2, false, b"GET / HTTP/1.1\r\n\r\n");
-            assert!(bench.table.strangers.len() <= 8);
+            assert!(bench.count(Class::Stranger) <= 8);
         }
-        assert_eq!(bench.table.conversations.len(), 1);
+        assert_eq!(bench.count(Class::Conversation), 1);
         assert_eq!(bench.evicted(), 0);
     }
 
@@ -367,17 +341,17 @@ mod tests {
         bench.segment(1, 1, false, &REQUEST);
         for port in 0..100 {
             bench.datagram(port);
-            assert!(bench.table.datagrams.len() <= 8);
+            assert!(bench.count(Class::Datagrams) <= 8);
             assert!(bench.table.timers.len() <= 9);
         }
-        assert_eq!(bench.table.conversations.len(), 1);
+        assert_eq!(bench.count(Class::Conversation), 1);
         assert_eq!(bench.evicted(), 0);
         let stats = &bench.shared.stats;
         assert_eq!(stats.dropped(Drop::DatagramFlowEvicted), 92);
         assert_eq!(bench.out.len(), 92);
         let (shared, out) = (&mut bench.shared, &mut bench.out);
         bench.table.expire(Timestamp::MAX, shared, out);
-        assert!(bench.table.datagrams.is_empty());
+        assert_eq!(bench.count(Class::Datagrams), 0);
         assert_eq!(bench.out.len(), 101);
     }
 
@@ -397,12 +371,11 @@ mod tests {
                 assert!(bench.table.held <= 100_000);
             }
         }
-        let flows = bench
-            .table
-            .strangers
-            .iter()
-            .chain(bench.table.conversations.iter());
-        let held: usize = flows.map(|(_, connection)| connection.held()).sum();
+        let mut held = 0;
+        for port in 0..50 {
+            let place = bench.table.flows.find(&key(port)).unwrap();
+            held += bench.table.flows.get(place).unwrap().1.held();
+        }
         assert_eq!(held, bench.table.held);
         assert!(bench.shared.stats.dropped(Drop::StreamGap) > 0);
     }
@@ -429,7 +402,8 @@ mod tests {
         let idle = bench.shared.limits.idle;
         let (shared, out) = (&mut bench.shared, &mut bench.out);
         bench.table.expire(bench.now + idle, shared, out);
-        assert!(bench.table.strangers.is_empty() && bench.table.conversations.is_empty());
+        assert_eq!(bench.count(Class::Stranger), 0);
+        assert_eq!(bench.count(Class::Conversation), 0);
         assert!(bench.table.timers.is_empty());
         assert_eq!(bench.out.len(), 1);
     }

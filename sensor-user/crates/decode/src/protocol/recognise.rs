@@ -58,7 +58,7 @@ const DATAGRAMS: &[(Telling, Opening)] = &[
 
 /// One of the protocols over UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DatagramProtocol(usize);
+pub(crate) struct DatagramProtocol(u8);
 
 /// What begins with `bytes`, a TCP stream or a segment of one.
 pub(crate) fn stream(bytes: &[u8], flow: &FlowKey, limits: &Limits) -> Recognised {
@@ -75,15 +75,15 @@ pub(crate) fn stream(bytes: &[u8], flow: &FlowKey, limits: &Limits) -> Recognise
 
 /// Which protocol a UDP datagram is of.
 pub(crate) fn datagram(bytes: &[u8], flow: &FlowKey, limits: &Limits) -> Option<DatagramProtocol> {
-    DATAGRAMS
-        .iter()
-        .position(|(tells, _)| tells(bytes, flow, limits) == Verdict::Yes)
-        .map(DatagramProtocol)
+    (0..)
+        .zip(DATAGRAMS)
+        .find(|(_, (tells, _))| tells(bytes, flow, limits) == Verdict::Yes)
+        .map(|(number, _)| DatagramProtocol(number))
 }
 
 impl DatagramProtocol {
     /// Begins to read it.
     pub(crate) fn open(self) -> Option<Box<dyn Conversation>> {
-        DATAGRAMS.get(self.0).map(|(_, open)| open())
+        DATAGRAMS.get(usize::from(self.0)).map(|(_, open)| open())
     }
 }

@@ -12,6 +12,8 @@
 
 mod reader;
 
+use std::num::NonZeroU64;
+
 use goshawk_model::Timestamp;
 
 pub(crate) use reader::{Loss, Progress, Reader, Verdict};
@@ -42,18 +44,19 @@ pub(crate) struct Direction {
     next: u64,
     /// Bytes from `next` on that nobody wants.
     skip: u64,
-    /// Sequence number of the first byte, where a SYN told it.
-    first: Option<u32>,
     /// Position behind the last byte, once a FIN told it.
-    end: Option<u64>,
+    end: Option<NonZeroU64>,
     /// Position up to which the other side has received everything, as it said last: not the
     /// highest, so that a forged one does no harm for long.
     acknowledged: u64,
+    buffers: Option<Box<Buffers>>,
+    /// Sequence number of the first byte, where a SYN told it, which is when it is `opened`.
+    first: u32,
+    opened: bool,
     /// Whether `next` is known to be where a message starts, or inside one that is being read.
     aligned: bool,
     /// Segments in a row that were too far away.
     strays: u8,
-    buffers: Option<Box<Buffers>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +87,8 @@ impl Direction {
         let first = syn_sequence.wrapping_add(1);
         *self = Self {
             next: (1 << 32) + u64::from(first),
-            first: Some(first),
+            first,
+            opened: true,
             aligned: true,
             ..Self::default()
         };
@@ -97,7 +101,7 @@ impl Direction {
 
     /// Whether this is the SYN it was opened by, once more.
     pub(crate) fn was_opened_by(&self, syn_sequence: u32) -> bool {
-        self.first == Some(syn_sequence.wrapping_add(1))
+        self.opened && self.first == syn_sequence.wrapping_add(1)
     }
 
     /// Whether bytes from this number on have been handed on already.
@@ -112,7 +116,7 @@ impl Direction {
 
     /// Whether everything up to the FIN has been read.
     pub(crate) fn is_finished(&self) -> bool {
-        self.end.is_some_and(|end| end <= self.next)
+        self.end.is_some_and(|end| end.get() <= self.next)
     }
 
     /// Bytes held.
@@ -164,7 +168,7 @@ impl Direction {
         self.strays = 0;
         // One behind what was read already is no FIN its receiver would take.
         if segment.fin && start + length >= self.next {
-            self.end = Some(start + length);
+            self.end = NonZeroU64::new(start + length);
         }
         if length == 0 {
             return;
