@@ -324,6 +324,11 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         }
     }
 
+    /// Whether nothing was recorded since the last [`settle`](Self::settle).
+    pub(crate) fn is_settled(&self) -> bool {
+        self.touched.is_empty()
+    }
+
     /// Looks at every open campaign: updates those with news, closes those that are quiet.
     pub(crate) fn sweep<D: Detection<Key = K, Facts = F>>(
         &mut self,

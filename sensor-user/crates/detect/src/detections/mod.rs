@@ -227,7 +227,9 @@ pub(crate) trait Run {
 impl<D: Detection> Running<D> {
     fn observe(&mut self, activity: &Activity, scene: &Scene<'_>, out: &mut Vec<Output>) {
         self.rule.observe(activity, scene, &mut self.campaigns);
-        self.campaigns.settle::<D>(scene, out);
+        if !self.campaigns.is_settled() {
+            self.campaigns.settle::<D>(scene, out);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use domain::base::Message;
-use domain::base::name::{ParsedName, ToLabelIter};
+use domain::base::name::{ParsedName, ToName};
 use domain::dep::octseq::Parser;
 use goshawk_model::dns::rtype;
 
@@ -213,10 +213,37 @@ impl<'a> Record<'a> {
 /// A name as it is kept: lower case, without the last dot; bytes that are no letters as `\DDD`
 /// (RFC 1035 5.1).
 pub(crate) fn text(name: &ParsedName<&[u8]>) -> Box<str> {
-    // Each label has a byte in front of it on the wire and a dot behind it here, but for the last;
-    // the root's has nothing.
-    let length = usize::from(name.compose_len()).saturating_sub(2);
-    let mut text = String::with_capacity(length);
+    let flat = name.as_flat_slice();
+    flat.and_then(plain_text).unwrap_or_else(|| any_text(name))
+}
+
+/// The text of a name without pointers in which there is nothing to escape, as most are: its bytes
+/// on the wire with dots where the labels' lengths stand.
+fn plain_text(wire: &[u8]) -> Option<Box<str>> {
+    let [first, labels @ .., 0] = wire else {
+        return None;
+    };
+    let mut text = labels.to_vec();
+    let mut label = usize::from(*first);
+    let mut rest = text.as_mut_slice();
+    loop {
+        let (letters, behind) = rest.split_at_mut_checked(label)?;
+        if !letters.iter().copied().all(is_plain) {
+            return None;
+        }
+        let Some((dot, behind)) = behind.split_first_mut() else {
+            break;
+        };
+        label = usize::from(std::mem::replace(dot, b'.'));
+        rest = behind;
+    }
+    text.make_ascii_lowercase();
+    String::from_utf8(text).ok().map(String::into_boxed_str)
+}
+
+/// The text of any name.
+fn any_text(name: &ParsedName<&[u8]>) -> Box<str> {
+    let mut text = String::with_capacity(64);
     for label in name.iter().filter(|label| !label.is_root()) {
         if !text.is_empty() {
             text.push('.');
@@ -228,18 +255,6 @@ pub(crate) fn text(name: &ParsedName<&[u8]>) -> Box<str> {
 
 /// Appends a label; mDNS's hold UTF-8 (RFC 6762 16).
 fn push_label(text: &mut String, label: &[u8]) {
-    // All are looked at: that goes many at a time.
-    let is_plain = label
-        .iter()
-        .fold(true, |plain, &byte| plain & is_plain(byte));
-    if let Some(plain) = str::from_utf8(label).ok().filter(|_| is_plain) {
-        let start = text.len();
-        text.push_str(plain);
-        if let Some(plain) = text.get_mut(start..) {
-            plain.make_ascii_lowercase();
-        }
-        return;
-    }
     for chunk in label.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
@@ -319,6 +334,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_plain_is_written_alike(
+            labels in vec("[a-zA-Z0-9_-]{1,9}|[ -~é]{1,6}", 0..6),
+        ) {
+            let mut wire = Vec::new();
+            for label in &labels {
+                wire.push(label.len() as u8);
+                wire.extend(label.as_bytes());
+            }
+            wire.extend([0, 0, 1, 0, 1]);
+            let message = names(&wire);
+            let (_, mut sections) = Header::read(&message).unwrap();
+            let name = sections.question().unwrap().name;
+            let flat = name.as_flat_slice().unwrap();
+            let plain = plain_text(flat);
+            let is_letter = |letter: char| letter.is_ascii_graphic() && !".\\".contains(letter);
+            let all_plain = labels.iter().all(|label| label.chars().all(is_letter));
+            prop_assert_eq!(plain.is_some(), all_plain && !labels.is_empty());
+            prop_assert!(plain.is_none() || plain == Some(any_text(&name)));
+        }
+
         #[test]
         fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..200)) {
             let Some((header, mut sections)) = Header::read(&bytes) else {
