@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::capture::attach::{self, CaptureError, Kind, Plan};
 use crate::config::{Config, ConfigError};
 use crate::replay::{self, Ending};
-use crate::{alerts, privilege, run, status, uplink};
+use crate::{alerts, keytab, privilege, run, status, uplink};
 
 /// Finds attacks on Active Directory in its network traffic.
 ///
@@ -145,6 +145,7 @@ impl Verb {
 }
 
 fn check(config: &Config) -> anyhow::Result<u8> {
+    let keytab = keytab::guarded(config.domain.keytab.as_deref())?;
     let plan = Plan::make(&config.attach_request())?;
     println!(
         "The configuration is right. As the sensor '{}' this would be attached:",
@@ -160,6 +161,14 @@ fn check(config: &Config) -> anyhow::Result<u8> {
             );
         }
         count => println!("{count} controllers are configured."),
+    }
+    if let Some(keytab) = keytab {
+        println!("Tickets are opened with the keys of {keytab}.");
+        if !keytab.has_krbtgt() {
+            println!(
+                "There is no key of krbtgt among them: only tickets of these services are opened."
+            );
+        }
     }
     Ok(0)
 }

@@ -10,6 +10,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod json;
+pub mod keytab;
 pub mod logging;
 pub mod pipeline;
 pub mod privilege;

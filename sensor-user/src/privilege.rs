@@ -135,6 +135,14 @@ pub fn drop_to(user: Option<&User>, written: &[PathBuf]) -> Result<()> {
     shut_calls()
 }
 
+/// Keeps the process's memory, which holds keys, out of core dumps and other processes' sight.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn forbid_dumps() -> Result<()> {
+    nix::sys::prctl::set_dumpable(false).context("cannot forbid core dumps")
+}
+
 fn shut_files(written: &[PathBuf]) -> Result<()> {
     let abi = ABI::V3;
     let status = Ruleset::default()

@@ -1,8 +1,10 @@
 //! Every recording of the lab, held against its label: what must be found is found, with its source,
 //! account and targets; nothing else is; and the number of workers changes no byte.
 
+use std::path::Path;
+
 use goshawk_lab::labels::{self, Label, Labels};
-use goshawk_tests::{is_due, replay};
+use goshawk_tests::{is_due, replay, replay_with};
 
 #[test]
 fn every_recording_shows_what_its_label_says() {
@@ -45,29 +47,43 @@ fn workers_change_no_byte() {
 }
 
 fn check(label: &Label) -> Vec<String> {
-    let found = replay(&[&label.path()], &label.controllers, &[]);
+    let mut failures = found(label, None);
+    if let Some(keytab) = label.keytab_path() {
+        failures.extend(found(label, Some(&keytab)));
+    }
+    failures
+}
+
+/// What is not found as it should be, with the keytab or without.
+fn found(label: &Label, keytab: Option<&Path>) -> Vec<String> {
+    let tables = keytab.map_or_else(String::new, |path| format!("keytab = {path:?}\n"));
+    let found = replay_with(&[&label.path()], &label.controllers, &tables, &[]);
+    let due = || {
+        let expected = label.expected.iter();
+        expected.filter(|expected| keytab.is_some() || !expected.opened)
+    };
+    let name = match keytab {
+        Some(_) => format!("{} with its keytab", label.file),
+        None => label.file.clone(),
+    };
     let mut failures = Vec::new();
     if found.said.status != 0 {
         failures.push(format!(
-            "{}: status {}: {}",
-            label.file, found.said.status, found.said.err
+            "{name}: status {}: {}",
+            found.said.status, found.said.err
         ));
     }
-    for expected in &label.expected {
+    for expected in due() {
         if !found.alerts.iter().any(|alert| is_due(alert, expected)) {
             let all = serde_json::to_string_pretty(&found.alerts).unwrap_or_default();
-            failures.push(format!("{}: {expected:?} is missing in {all}", label.file));
+            failures.push(format!("{name}: {expected:?} is missing in {all}"));
         }
     }
     for alert in &found.alerts {
-        if !label
-            .expected
-            .iter()
-            .any(|expected| alert["externalId"] == expected.external_id)
-        {
+        if !due().any(|expected| alert["externalId"] == expected.external_id) {
             failures.push(format!(
-                "{}: false alarm: {} {}",
-                label.file, alert["externalId"], alert["summary"]
+                "{name}: false alarm: {} {}",
+                alert["externalId"], alert["summary"]
             ));
         }
     }

@@ -115,6 +115,8 @@ pub struct Domain {
     pub honeytokens: Vec<Account>,
     /// Accounts that matter more, besides the built-in privileged names.
     pub sensitive: Vec<Account>,
+    /// A file with keys that tickets are opened with.
+    pub keytab: Option<PathBuf>,
 }
 
 /// `[learning]`: whether findings that are relative to a baseline wait until there is one.

@@ -11,6 +11,7 @@ use goshawk_model::Timestamp;
 use super::deal::Deal;
 use super::{Counts, Report};
 use crate::capture::{Progress, Source};
+use crate::keytab::Keys;
 
 /// How long a worker waits for packets before it reports that there were none.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -24,6 +25,7 @@ pub struct Worker<S> {
     index: usize,
     source: S,
     decoders: Vec<Decoder>,
+    keys: Option<Keys>,
     stop: Option<Arc<AtomicBool>>,
     /// The time that the decoders were told last; a clock set back takes it along.
     ticked: Timestamp,
@@ -43,12 +45,21 @@ impl<S: Source> Worker<S> {
             index,
             source,
             decoders,
+            keys: None,
             stop: None,
             ticked: Timestamp::ZERO,
             decoded: Vec::new(),
             reported: Timestamp::ZERO,
             counted: Timestamp::ZERO,
         }
+    }
+
+    /// Opens tickets with `keys`, those that there are at any time.
+    #[must_use]
+    pub fn with_keys(mut self, mut keys: Keys) -> Self {
+        keys.mark_changed();
+        self.keys = Some(keys);
+        self
     }
 
     /// Ends once `stop` is set and what the source still holds is read; for sources without end.
@@ -102,8 +113,22 @@ impl<S: Source> Worker<S> {
         self.source
     }
 
+    /// Takes over the keytab, where it has been read anew.
+    fn take_keys(&mut self) {
+        // Without a sender left, what was read last stays.
+        if let Some(keys) = &mut self.keys
+            && keys.has_changed().unwrap_or(false)
+        {
+            let keytab = keys.borrow_and_update().clone();
+            for decoder in &mut self.decoders {
+                decoder.set_keytab(keytab.clone());
+            }
+        }
+    }
+
     /// Decodes what the source has ready; returns how far it has come.
     fn work(&mut self) -> anyhow::Result<Timestamp> {
+        self.take_keys();
         let Self {
             source,
             decoders,

@@ -11,17 +11,20 @@ use std::{io, iter, thread};
 
 use anyhow::{Context, anyhow};
 use crossbeam_channel::bounded;
+use goshawk_decode::Keytab;
 use goshawk_detect::{Engine, Input};
 use goshawk_model::{Coverage, Timestamp};
+use tokio::sync::watch;
 
 use crate::capture::file::{Captures, Problem};
 use crate::config::Config;
 use crate::json::StatsLine;
+use crate::keytab::Keys;
 use crate::pipeline::deal::Deal;
 use crate::pipeline::mind::Mind;
 use crate::pipeline::worker::Worker;
 use crate::pipeline::{Counts, REPORTS_IN_FLIGHT, default_workers};
-use crate::settings;
+use crate::{keytab, settings};
 use deck::Deck;
 use show::Show;
 
@@ -32,7 +35,7 @@ pub struct Options {
     /// time.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The sensor's configuration, for the domain's controllers and exclusions.
+    /// The sensor's configuration, for the domain's controllers, keytab and exclusions.
     #[arg(long, value_name = "TOML")]
     pub config: Option<PathBuf>,
     /// Print JSON objects, one a line, and nothing else.
@@ -64,12 +67,13 @@ pub enum Ending {
 /// Replays; alerts go to standard output, complaints to standard error.
 ///
 /// # Errors
-/// If standard output cannot be written, or a thread cannot be started.
+/// If the keytab cannot be read, standard output cannot be written, or a thread cannot be started.
 pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let workers = options.workers.map_or_else(default_workers, usize::from);
     let deal = Deal::replay(workers, config.tunnels_in_captures());
     let sensor: Arc<str> = config.sensor_name().into();
+    let (_keytab, keys) = watch::channel(keytab(config)?);
     let mut deck = Deck::new(Captures::open(&options.files, options.sequential), deal);
 
     let show = Show::new(options.json, options.activities);
@@ -80,9 +84,9 @@ pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
         cover(&mut mind, config, from);
     }
     let (counts, show, mut captures) = if deal.workers() == 1 {
-        alone(deck, deal, &sensor, mind)?
+        alone(deck, (deal, &keys), &sensor, mind)?
     } else {
-        together(deck, deal, &sensor, mind)?
+        together(deck, (deal, &keys), &sensor, mind)?
     };
     let ending = complain(&mut captures);
     show.finish()?;
@@ -100,11 +104,11 @@ pub fn run(options: &Options, config: &Config) -> anyhow::Result<Ending> {
 /// Reads, decodes and thinks in this thread.
 fn alone(
     deck: Deck,
-    deal: Deal,
+    (deal, keys): (Deal, &Keys),
     sensor: &Arc<str>,
     mind: Mind<Show>,
 ) -> anyhow::Result<(Counts, Show, Captures)> {
-    let mut worker = Worker::new(0, deck, sensor, deal);
+    let mut worker = Worker::new(0, deck, sensor, deal).with_keys(keys.clone());
     let mut failed = None;
     let reports = iter::from_fn(|| {
         let report = worker.report();
@@ -120,7 +124,7 @@ fn alone(
 /// Decodes in threads of their own, reads in another, and thinks in this one.
 fn together(
     deck: Deck,
-    deal: Deal,
+    (deal, keys): (Deal, &Keys),
     sensor: &Arc<str>,
     mind: Mind<Show>,
 ) -> anyhow::Result<(Counts, Show, Captures)> {
@@ -130,7 +134,7 @@ fn together(
         .into_iter()
         .enumerate()
         .map(|(index, hand)| {
-            let worker = Worker::new(index, hand, sensor, deal);
+            let worker = Worker::new(index, hand, sensor, deal).with_keys(keys.clone());
             let reports = reports.clone();
             thread::Builder::new()
                 .name(format!("decode-{index}"))
@@ -150,6 +154,19 @@ fn together(
     }
     let captures = reader.join().map_err(|_| anyhow!("the reader failed"))?;
     Ok((counts, show, captures))
+}
+
+/// The keys to open tickets with. A capture and its keys lie on their owner's desk: that others can
+/// read them is only said.
+fn keytab(config: &Config) -> anyhow::Result<Option<Arc<Keytab>>> {
+    let Some(path) = &config.domain.keytab else {
+        return Ok(None);
+    };
+    let loaded = keytab::load(path)?;
+    if let Some(exposed) = loaded.exposed {
+        eprintln!("warning: {exposed}");
+    }
+    Ok(Some(loaded.keytab))
 }
 
 fn cover(mind: &mut Mind<Show>, config: &Config, from: Timestamp) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender, select, tick};
+use goshawk_decode::Keytab;
 use goshawk_model::{CaptureHealth, Drops, Gap, GapReason, SensorHealth, Timestamp};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
@@ -18,6 +19,7 @@ use super::now;
 use crate::alerts_log::AlertsLog;
 use crate::capture::kernel::{Change, Counts, Kernel};
 use crate::config::Config;
+use crate::keytab;
 use crate::logging::Logging;
 use crate::settings;
 use crate::uplink::Handle;
@@ -35,6 +37,8 @@ pub(super) struct House {
     pub(super) path: Option<PathBuf>,
     pub(super) name: Arc<str>,
     pub(super) own_addresses: Vec<IpAddr>,
+    /// Where workers find the keys that tickets are opened with.
+    pub(super) keytab: watch::Sender<Option<Arc<Keytab>>>,
     pub(super) kernel: Kernel,
     pub(super) spool: Arc<SpoolWriter>,
     pub(super) log: Option<Arc<AlertsLog>>,
@@ -229,6 +233,7 @@ impl House {
                     warn!("{key} has changed, which takes effect when the sensor is restarted");
                 }
                 self.logging.set(new.sensor.log);
+                self.reload_keytab(&new);
                 let engine = settings::for_live(&new, &self.name, self.own_addresses.clone());
                 if self.orders.send(Order::Reload(Box::new(engine))).is_ok() {
                     info!("reloaded domain, exclusions, learning and log level");
@@ -243,6 +248,24 @@ impl House {
             log.reopen();
         }
         sd(&[NotifyState::Ready]);
+    }
+
+    /// The keytab is read again, as far as that is still allowed.
+    fn reload_keytab(&self, new: &Config) {
+        match keytab::guarded(new.domain.keytab.as_deref()) {
+            Ok(keytab) => {
+                match &keytab {
+                    Some(keytab) => info!("tickets are opened with the keys of {keytab}"),
+                    None if self.keytab.borrow().is_some() => info!("tickets are opened no more"),
+                    None => {}
+                }
+                self.keytab.send_replace(keytab);
+            }
+            Err(error) => error!(
+                "the keytab is not read again, the old keys stay: {error}; after a restart the sensor \
+                 reads it before it gives up its privileges"
+            ),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::pipeline::deal::Deal;
 use crate::pipeline::worker::Worker;
 use crate::uplink::spool::SpoolWriter;
 use crate::uplink::{Uplink, UplinkConfig};
-use crate::{logging, privilege, settings, status};
+use crate::{keytab, logging, privilege, settings, status};
 use house::House;
 use mind::{LiveMind, Order};
 use outlets::Outlets;
@@ -56,6 +56,12 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     // Blocked before any thread exists, so that the one that waits for them gets them all.
     let signals = block_signals()?;
 
+    // Read before the right to read it is given up.
+    let keytab = keytab::guarded(config.domain.keytab.as_deref())?;
+    if let Some(keytab) = &keytab {
+        privilege::forbid_dumps()?;
+        info!("tickets are opened with the keys of {keytab}");
+    }
     let plan = Plan::make(&config.attach_request())?;
     let mut kernel = Kernel::load(&config.kernel_settings())?;
     kernel.attach(&plan)?;
@@ -85,6 +91,7 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let _status = status::Server::start(&config.sensor.socket, watch)?;
 
     let stop = Arc::new(AtomicBool::new(false));
+    let (keytab, keys) = watch::channel(keytab);
     let (reports, inbox) = bounded(REPORTS_IN_FLIGHT);
     let (failed, failures) = bounded(1);
     let sources = kernel.sources();
@@ -92,7 +99,9 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let deal = Deal::live(config.live_tunnels());
     let mut workers = Vec::new();
     for (index, source) in sources.into_iter().enumerate() {
-        let worker = Worker::new(index, source, &name, deal).until(Arc::clone(&stop));
+        let worker = Worker::new(index, source, &name, deal)
+            .with_keys(keys.clone())
+            .until(Arc::clone(&stop));
         let (reports, failed) = (reports.clone(), failed.clone());
         workers.push(spawn(&format!("decode-{index}"), move || {
             if let Err(error) = worker.run(&reports) {
@@ -129,6 +138,7 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
         path: path.map(Path::to_owned),
         name,
         own_addresses,
+        keytab,
         kernel,
         spool,
         log,

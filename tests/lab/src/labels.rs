@@ -21,6 +21,10 @@ const HEADER: &str = "\
 # false alarm. No `expected` means silence; of ordinary life nothing but exposure (9030 to 9039) may be
 # expected, where the capture really holds it. The ciphertext of sealed DCE/RPC replies is blanked to
 # zeros, so that the files stay small; all else is as it was on the wire.
+#
+# `keytab` holds keys of the domain that was recorded, for a sensor that opens tickets; an alert with
+# `opened` is due with them alone, all others without them too. Each recorded domain is made for the
+# recording and gone after it: its keys are good for nothing else, and may lie here.
 ";
 
 /// All labels.
@@ -50,6 +54,9 @@ pub struct Label {
     pub controllers: Vec<Ipv4Addr>,
     /// The controller whose interface a sensor in host mode watches.
     pub dc: Ipv4Addr,
+    /// Keys of the domain's, beside the capture: it is replayed with them and without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keytab: Option<String>,
     /// The alerts it must raise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<ExpectedAlert>,
@@ -61,6 +68,9 @@ pub struct Label {
 pub struct ExpectedAlert {
     /// The alert's number in the catalogue of identity alerts.
     pub external_id: u16,
+    /// Whether it is raised only where tickets are opened with the keytab.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub opened: bool,
     /// The acting address.
     pub source: Ipv4Addr,
     /// The acting account, where the wire shows it to be authenticated.
@@ -134,8 +144,16 @@ impl Label {
             version: tools::version(&script.package)?,
             controllers: script.controllers.clone(),
             dc: crate::DC1,
+            keytab: (!script.keytab.is_empty())
+                .then(|| format!("{}/{}.keytab", scene.nature.folder(), scene.name)),
             expected: script.expected.clone(),
         })
+    }
+
+    /// Where its keytab is, if it has one.
+    #[must_use]
+    pub fn keytab_path(&self) -> Option<PathBuf> {
+        self.keytab.as_ref().map(|file| folder().join(file))
     }
 
     /// Where the capture is.
@@ -143,6 +161,10 @@ impl Label {
     pub fn path(&self) -> PathBuf {
         folder().join(&self.file)
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]
@@ -158,7 +180,11 @@ mod tests {
 
     #[test]
     fn every_capture_has_a_label_and_every_label_a_capture() {
-        let labelled: BTreeSet<PathBuf> = recorded().iter().map(Label::path).collect();
+        let labelled: BTreeSet<PathBuf> = recorded()
+            .iter()
+            .flat_map(|label| [Some(label.path()), label.keytab_path()])
+            .flatten()
+            .collect();
         let mut found = BTreeSet::new();
         for kind in ["attack", "benign"] {
             for entry in fs::read_dir(folder().join(kind)).unwrap() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -44,10 +44,28 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
         fs::create_dir_all(parent)?;
     }
     capture.save(&target)?;
+    if let Some(file) = &label.keytab {
+        let exported = export_keytab(lab, &scene.script.keytab)?;
+        fs::copy(&exported, folder.join(file)).context("cannot copy the keytab")?;
+    }
     let mut labels = Labels::load(folder)?;
     labels.put(label.clone());
     labels.save(folder)?;
     Ok(label)
+}
+
+/// The keys of these accounts, in a file of the first controller's.
+fn export_keytab(lab: &mut Lab, accounts: &[String]) -> Result<PathBuf> {
+    const FILE: &str = "exported.keytab";
+    let dc = lab.host("dc1")?;
+    dc.script(&format!("rm -f {FILE}"))?;
+    for account in accounts {
+        dc.script(&format!(
+            "samba-tool domain exportkeytab {FILE} --principal='{account}' \
+                 --configfile=dc/etc/smb.conf"
+        ))?;
+    }
+    Ok(dc.private_file(FILE))
 }
 
 /// The longest frame there is: 64 kB of IP, as offloads hand it over, with its Ethernet header.

@@ -47,6 +47,9 @@ pub struct Script {
     /// The alerts it must raise; any other alert is a false alarm.
     #[serde(default)]
     pub expected: Vec<ExpectedAlert>,
+    /// Accounts whose keys are laid beside the recording, for a sensor that opens tickets.
+    #[serde(default)]
+    pub keytab: Vec<String>,
     /// The detections whose attacks it looks like, and which must stay silent all the same.
     #[serde(default)]
     pub resembles: Vec<u16>,

@@ -7,6 +7,7 @@
 //! - `flow`: IP fragments and TCP streams; layers 3 and 4, and nothing above.
 //! - `protocol`: what the bytes mean, one folder for each protocol.
 //! - `inventory`: which computers all that shows.
+//! - `keytab`: keys that tickets are opened with, where there are any.
 //!
 //! There is no I/O here, no clock and no thread: time is the packets' own, and what comes out
 //! depends on nothing but the frames and ticks that went in. Every table is bounded by [`Limits`],
@@ -20,6 +21,7 @@ mod der;
 mod flow;
 mod frame;
 mod inventory;
+mod keytab;
 mod limits;
 mod link;
 mod protocol;
@@ -29,6 +31,7 @@ mod wire;
 
 pub use decoder::{Decoded, Decoder};
 pub use frame::{Frame, LinkType};
+pub use keytab::{Keytab, KeytabError};
 pub use limits::Limits;
 pub use link::Tunnels;
 pub use shard::Sharder;

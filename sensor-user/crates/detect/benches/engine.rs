@@ -149,6 +149,7 @@ fn ticket(service: &str, seed: u32) -> Ticket {
         etype: 18,
         kvno: Some(2),
         length: 1_100,
+        opened: None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Decoded, Stamp};
 use crate::flow::stream::{Direction, Segment};
 use crate::flow::{FlowKey, Side};
 use crate::inventory::Inventory;
+use crate::keytab::Keytab;
 use crate::limits::Limits;
 use crate::protocol::dcerpc::Endpoints;
 use crate::protocol::dns;
@@ -18,6 +19,7 @@ use crate::stats::Stats;
 pub(super) struct Shared {
     pub(super) sensor: Sensor,
     pub(super) limits: Limits,
+    pub(super) keytab: Option<Arc<Keytab>>,
     pub(super) stats: Stats,
     pub(super) endpoints: Endpoints,
     pub(super) keys: dns::Keys,
@@ -62,6 +64,7 @@ impl Shared {
         Self {
             sensor: Sensor::new(sensor),
             limits,
+            keytab: None,
             stats: Stats::default(),
             endpoints: Endpoints::new(),
             keys: dns::Keys::new(),
@@ -80,6 +83,7 @@ impl Shared {
         Context {
             sensor: &self.sensor,
             limits: &self.limits,
+            keytab: self.keytab.as_deref(),
             stats: &mut self.stats,
             endpoints: &mut self.endpoints,
             keys: &mut self.keys,

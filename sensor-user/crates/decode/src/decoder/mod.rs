@@ -14,6 +14,7 @@ use crate::flow::fragments::Fragments;
 use crate::flow::stream::Segment;
 use crate::flow::{FlowKey, Side};
 use crate::frame::Frame;
+use crate::keytab::Keytab;
 use crate::limits::Limits;
 use crate::link::{self, IpPacket, MAX_DEPTH, Tunnels};
 use crate::protocol;
@@ -71,6 +72,11 @@ impl Decoder {
     pub fn with_tunnels(mut self, tunnels: Tunnels) -> Self {
         self.tunnels = tunnels;
         self
+    }
+
+    /// Opens tickets with these keys from now on, or none.
+    pub fn set_keytab(&mut self, keytab: Option<Arc<Keytab>>) {
+        self.shared.keytab = keytab;
     }
 
     /// Takes a packet; what it completes is appended to `out`.

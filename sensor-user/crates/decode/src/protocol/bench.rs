@@ -46,6 +46,7 @@ impl Bench {
         Context {
             sensor: &self.sensor,
             limits: &self.limits,
+            keytab: None,
             stats: &mut self.stats,
             endpoints: &mut self.endpoints,
             keys: &mut self.keys,

@@ -13,6 +13,7 @@ use super::dns;
 use crate::decoder::Decoded;
 use crate::flow::{FlowKey, Side};
 use crate::inventory::{Inventory, MAX_SEEN};
+use crate::keytab::Keytab;
 use crate::limits::Limits;
 use crate::stats::Stats;
 
@@ -56,6 +57,8 @@ impl Sensor {
 pub(crate) struct Context<'a> {
     pub(crate) sensor: &'a Sensor,
     pub(crate) limits: &'a Limits,
+    /// Keys that tickets are opened with.
+    pub(crate) keytab: Option<&'a Keytab>,
     pub(crate) stats: &'a mut Stats,
     pub(crate) endpoints: &'a mut Endpoints,
     pub(crate) keys: &'a mut dns::Keys,

@@ -48,6 +48,7 @@ pub(crate) fn sealed(service: &str, name: &str, etype: i32) -> Ticket {
         etype,
         kvno: Some(2),
         length: 1_100,
+        opened: None,
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod accounts;
 mod computers;
+mod contents;
 pub(crate) mod controllers;
 mod domains;
 mod hosts;
 mod mint;
 mod realms;
 mod requests;
+mod rights;
 pub(crate) mod stacks;
 mod strangers;
 mod tickets;
@@ -29,12 +31,14 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::Accounts;
 pub(crate) use computers::Computers;
+pub(crate) use contents::{Contents, Usual, buffers, life};
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
 pub(crate) use mint::Mint;
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
+pub(crate) use rights::{Rights, is_powerful, powers, sid_of};
 pub(crate) use stacks::{Stack, Stacks};
 pub(crate) use strangers::{Absence, SKEW, Stranger, Strangers};
 pub(crate) use tickets::{TicketFact, Tickets, on_behalf};
@@ -52,6 +56,8 @@ pub(crate) struct Knowledge {
     pub(crate) tickets: Tickets,
     pub(crate) strangers: Strangers,
     pub(crate) mint: Mint,
+    pub(crate) contents: Contents,
+    pub(crate) rights: Rights,
     pub(crate) accounts: Accounts,
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
@@ -77,6 +83,8 @@ impl Knowledge {
         self.strangers.learn(activity, &self.tickets, now);
         self.tickets.learn(activity, now);
         self.mint.learn(activity, now);
+        self.contents.learn(activity, now);
+        self.rights.learn(activity, now);
         if self.shows_stranger(activity) && self.blindness(now, settings).is_none() {
             self.strangers.odd_machine(activity.client.ip, now);
         }
@@ -160,6 +168,8 @@ impl Knowledge {
         into.insert("computers", self.computers.stats());
         into.extend(self.strangers.stats());
         into.extend(self.mint.stats());
+        into.insert("ticket-contents", self.contents.stats());
+        into.extend(self.rights.stats());
         into.extend(self.hosts.stats());
         into.extend(self.controllers.stats());
         into.insert("coverage", self.watch.stats());

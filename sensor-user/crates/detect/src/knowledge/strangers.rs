@@ -33,7 +33,7 @@ const RENEWABLE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) struct Stranger {
     /// When it was shown first.
     pub(crate) first: Timestamp,
-    /// Whose it claims to be, once a KDC believed it.
+    /// Whose it claims to be: by what is in it, or once a KDC believed it.
     pub(crate) owner: Option<Account>,
 }
 
@@ -103,7 +103,10 @@ impl Strangers {
         }
         let stranger = self.tickets.touch(ticket.id, now, || Stranger {
             first: now,
-            owner: None,
+            owner: ticket
+                .opened
+                .as_ref()
+                .and_then(|opened| opened.client.clone()),
         });
         if accepted && stranger.owner.is_none() && !on_behalf(request) {
             stranger.owner = super::tickets::named(exchange.client.as_ref()).cloned();

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnswerData, RequestData, error_name, etype_name};
+use super::{AnswerData, Opened, RequestData, error_name, etype_name};
 use crate::{Account, Carrier, Digest, Timestamp};
 
 /// An AS exchange: a client asks for its first ticket (RFC 4120 3.1).
@@ -148,6 +149,9 @@ pub struct Ticket {
     pub kvno: Option<u32>,
     /// Length of `enc-part.cipher`, bytes; grows with the PAC.
     pub length: u32,
+    /// What is in it, where the sensor has the key (`[domain] keytab`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Arc<Opened>>,
 }
 
 /// A ticket presented to a service: an AP exchange (RFC 4120 3.2), wherever it was carried.

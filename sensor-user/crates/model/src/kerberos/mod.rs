@@ -3,6 +3,7 @@
 mod data;
 mod exchange;
 mod numbers;
+mod opened;
 mod password;
 
 pub use data::{AnswerData, EtypeInfo, Fast, ForUser, Pkinit, RequestData, S4uX509User};
@@ -14,4 +15,5 @@ pub use numbers::{
     OPTION_RENEWABLE_OK, OPTION_REQUEST_ANONYMOUS, OPTION_VALIDATE, error, error_name, etype_name,
     padata,
 };
+pub use opened::{LogonInfo, Opened, Pac, Signature, Verdict};
 pub use password::{PasswordAnswer, PasswordExchange, PasswordOperation};

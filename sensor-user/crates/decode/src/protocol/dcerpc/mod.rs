@@ -5,7 +5,7 @@ mod call;
 mod conversation;
 mod endpoints;
 mod interfaces;
-mod ndr;
+pub(crate) mod ndr;
 mod payload;
 mod pdu;
 mod pipe;

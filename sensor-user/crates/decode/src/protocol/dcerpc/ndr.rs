@@ -15,7 +15,7 @@ const MAX_SUBAUTHORITIES: u8 = 15;
 
 /// A cursor over a stub, which aligns what it reads.
 #[derive(Clone, Debug)]
-pub(super) struct Ndr<'a> {
+pub(crate) struct Ndr<'a> {
     wire: Wire<'a>,
     whole: usize,
     syntax: Syntax,
@@ -23,16 +23,16 @@ pub(super) struct Ndr<'a> {
 
 /// How a stub is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Syntax {
-    pub(super) order: Order,
-    pub(super) ndr64: bool,
+pub(crate) struct Syntax {
+    pub(crate) order: Order,
+    pub(crate) ndr64: bool,
 }
 
 /// The 20 bytes that stand for something opened ([C706] 14.2.16.6: `ndr_context_handle`).
 pub(super) type Handle = [u8; 20];
 
 impl<'a> Ndr<'a> {
-    pub(super) fn new(stub: &'a [u8], syntax: Syntax) -> Self {
+    pub(crate) fn new(stub: &'a [u8], syntax: Syntax) -> Self {
         Self {
             wire: Wire::new(stub, syntax.order),
             whole: stub.len(),
@@ -40,43 +40,43 @@ impl<'a> Ndr<'a> {
         }
     }
 
-    pub(super) fn align(&mut self, width: usize) -> Option<()> {
+    pub(crate) fn align(&mut self, width: usize) -> Option<()> {
         let read = self.whole - self.wire.rest().len();
         self.wire.take(read.next_multiple_of(width) - read)?;
         Some(())
     }
 
     /// Aligns a structure that holds references.
-    pub(super) fn align_structure(&mut self) -> Option<()> {
+    pub(crate) fn align_structure(&mut self) -> Option<()> {
         self.align(if self.syntax.ndr64 { 8 } else { 4 })
     }
 
-    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         self.wire.take(count)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.wire.array()
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.align(2)?;
         self.wire.u16()
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.align(4)?;
         self.wire.u32()
     }
 
     /// A number of 8 bytes that is aligned to its width.
-    pub(super) fn hyper(&mut self) -> Option<u64> {
+    pub(crate) fn hyper(&mut self) -> Option<u64> {
         self.align(8)?;
         self.wire.u64()
     }
 
     /// An `enum`, or the switch of a union over one.
-    pub(super) fn enumeration(&mut self) -> Option<u32> {
+    pub(crate) fn enumeration(&mut self) -> Option<u32> {
         if self.syntax.ndr64 {
             self.u32()
         } else {
@@ -85,7 +85,7 @@ impl<'a> Ndr<'a> {
     }
 
     /// The switch of a union over a `long` whose arms hold references or numbers of `width` bytes.
-    pub(super) fn switch(&mut self, width: usize) -> Option<u32> {
+    pub(crate) fn switch(&mut self, width: usize) -> Option<u32> {
         if self.syntax.ndr64 {
             self.align(8)?;
         }
@@ -95,7 +95,7 @@ impl<'a> Ndr<'a> {
     }
 
     /// A size, or the number of a reference.
-    pub(super) fn word(&mut self) -> Option<u64> {
+    pub(crate) fn word(&mut self) -> Option<u64> {
         self.align_structure()?;
         if self.syntax.ndr64 {
             self.wire.u64()
@@ -105,35 +105,35 @@ impl<'a> Ndr<'a> {
     }
 
     /// A size, as far as there could be so many bytes.
-    pub(super) fn size(&mut self) -> Option<usize> {
+    pub(crate) fn size(&mut self) -> Option<usize> {
         let size = usize::try_from(self.word()?).ok()?;
         (size <= self.whole).then_some(size)
     }
 
     /// Whether a reference leads somewhere.
-    pub(super) fn reference(&mut self) -> Option<bool> {
+    pub(crate) fn reference(&mut self) -> Option<bool> {
         self.word().map(|reference| reference != 0)
     }
 
-    pub(super) fn handle(&mut self) -> Option<Handle> {
+    pub(crate) fn handle(&mut self) -> Option<Handle> {
         self.align(4)?;
         self.array()
     }
 
-    pub(super) fn uuid(&mut self) -> Option<Uuid> {
+    pub(crate) fn uuid(&mut self) -> Option<Uuid> {
         self.align(4)?;
         self.wire.uuid()
     }
 
     /// A conformant and varying array of 16-bit characters, without the zero at its end.
-    pub(super) fn text(&mut self) -> Option<Box<str>> {
+    pub(crate) fn text(&mut self) -> Option<Box<str>> {
         let length = self.varying()?;
         let bytes = self.wire.take(length.checked_mul(2)?)?;
         Some(self.characters(bytes))
     }
 
     /// 16-bit characters up to a zero.
-    pub(super) fn characters(&self, bytes: &[u8]) -> Box<str> {
+    pub(crate) fn characters(&self, bytes: &[u8]) -> Box<str> {
         let mut bytes = Wire::new(bytes, self.syntax.order);
         let units = std::iter::from_fn(|| bytes.u16()).take_while(|&unit| unit != 0);
         let text = char::decode_utf16(units.take(MAX_TEXT))
@@ -142,7 +142,7 @@ impl<'a> Ndr<'a> {
     }
 
     /// A conformant and varying array of 8-bit characters, without the zero at its end.
-    pub(super) fn narrow_text(&mut self) -> Option<Box<str>> {
+    pub(crate) fn narrow_text(&mut self) -> Option<Box<str>> {
         let length = self.varying()?;
         let bytes = self.wire.take(length)?;
         let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -151,7 +151,7 @@ impl<'a> Ndr<'a> {
     }
 
     /// A reference as a parameter of its own, and the text that it leads to.
-    pub(super) fn maybe_text(&mut self) -> Option<Option<Box<str>>> {
+    pub(crate) fn maybe_text(&mut self) -> Option<Option<Box<str>>> {
         if self.reference()? {
             self.text().map(Some)
         } else {
@@ -160,14 +160,14 @@ impl<'a> Ndr<'a> {
     }
 
     /// `RPC_UNICODE_STRING` ([MS-DTYP] 2.3.10), up to its reference; whether that leads somewhere.
-    pub(super) fn string_head(&mut self) -> Option<bool> {
+    pub(crate) fn string_head(&mut self) -> Option<bool> {
         self.align_structure()?;
         let (_length, _maximum) = (self.u16()?, self.u16()?);
         self.reference()
     }
 
     /// `RPC_UNICODE_STRING` as a parameter of its own.
-    pub(super) fn string(&mut self) -> Option<Box<str>> {
+    pub(crate) fn string(&mut self) -> Option<Box<str>> {
         if self.string_head()? {
             self.text()
         } else {
@@ -176,29 +176,29 @@ impl<'a> Ndr<'a> {
     }
 
     /// An array of `count` times `RPC_UNICODE_STRING`.
-    pub(super) fn strings(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
+    pub(crate) fn strings(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
         self.array_of(count, Self::string_head, Self::text)
     }
 
     /// An array of `count` references to texts.
-    pub(super) fn texts(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
+    pub(crate) fn texts(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
         self.array_of(count, Self::reference, Self::text)
     }
 
     /// An array of `count` references to SIDs.
-    pub(super) fn sids(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
+    pub(crate) fn sids(&mut self, count: usize) -> Option<Excerpt<Box<str>>> {
         self.array_of(count, Self::reference, Self::sid)
     }
 
     /// `RPC_SID` ([MS-DTYP] 2.4.2.3), in the form of 2.4.2.1.
-    pub(super) fn sid(&mut self) -> Option<Box<str>> {
+    pub(crate) fn sid(&mut self) -> Option<Box<str>> {
         let _max_count = self.word()?;
         self.align(4)?;
         sid(&mut self.wire)
     }
 
     /// The sizes of a conformant and varying array; its length.
-    pub(super) fn varying(&mut self) -> Option<usize> {
+    pub(crate) fn varying(&mut self) -> Option<usize> {
         let _max_count = self.word()?;
         let _offset = self.word()?;
         self.size()
@@ -232,7 +232,7 @@ impl<'a> Ndr<'a> {
 }
 
 /// A SID ([MS-DTYP] 2.4.2.2) as text (2.4.2.1).
-pub(super) fn sid(wire: &mut Wire<'_>) -> Option<Box<str>> {
+pub(crate) fn sid(wire: &mut Wire<'_>) -> Option<Box<str>> {
     let [_revision, count] = wire.array()?;
     if count > MAX_SUBAUTHORITIES {
         return None;
@@ -249,7 +249,7 @@ pub(super) fn sid(wire: &mut Wire<'_>) -> Option<Box<str>> {
 }
 
 /// The first of `items`, and how many there are.
-pub(super) fn excerpt<T>(items: impl Iterator<Item = T>) -> Excerpt<T> {
+pub(crate) fn excerpt<T>(items: impl Iterator<Item = T>) -> Excerpt<T> {
     let (mut first, mut total) = (Vec::new(), 0);
     for item in items {
         total += 1;

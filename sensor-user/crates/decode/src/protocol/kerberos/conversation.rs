@@ -82,7 +82,7 @@ impl Conversation {
     /// Takes one message, from a datagram or a record.
     fn message(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) {
         let framed = kpasswd::open(bytes);
-        let message = message::parse(framed.map_or(bytes, |framed| framed.message));
+        let message = message::parse(framed.map_or(bytes, |framed| framed.message), cx.keytab);
         cx.stats.message(Protocol::Kerberos, message.is_some());
         let inner = message.as_ref().map_or(0, Message::inner);
         let private = framed.is_some_and(|framed| framed.has_private);
@@ -102,7 +102,7 @@ impl Conversation {
         }
         cx.stats.message(Protocol::Kerberos, true);
         let mended = der::mended(bytes);
-        if let Some(message) = message::parse(&mended) {
+        if let Some(message) = message::parse(&mended, cx.keytab) {
             self.take(side, bytes, None, message, cx);
         }
     }

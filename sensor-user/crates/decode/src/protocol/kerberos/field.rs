@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use goshawk_model::kerberos::Ticket;
 use goshawk_model::{Account, Digest, Timestamp};
 
+use super::opened::{self, Sealed};
 use crate::der::{self, Value};
+use crate::keytab::Keytab;
 
 /// A `KerberosString` as it was read.
 pub(crate) type Text<'a> = Cow<'a, str>;
@@ -62,19 +65,30 @@ pub(super) fn etype(value: Value<'_>) -> Option<i32> {
     value.field(0)?.int32()
 }
 
-/// `Ticket`, section 5.3.
-pub(super) fn ticket(value: Value<'_>) -> Option<Ticket> {
+/// `Ticket`, section 5.3; opened where there is a key for it.
+pub(super) fn ticket(value: Value<'_>, keytab: Option<&Keytab>) -> Option<Ticket> {
     let (sequence, _) = der::read(value.expect(APPLICATION | TICKET)?)?;
     let [_tkt_vno, realm, sname, enc_part] = sequence.numbered()?;
     let [etype, kvno, cipher] = enc_part?.numbered()?;
     let cipher = cipher?.expect(der::OCTET_STRING)?;
-    Some(Ticket {
+    let mut ticket = Ticket {
         id: identity(cipher),
         service: principal_name(sname?)?.text(&string(realm?)?),
         etype: etype?.int32()?,
         kvno: kvno.and_then(Value::uint32),
         length: u32::try_from(cipher.len()).ok()?,
-    })
+        opened: None,
+    };
+    if let Some(keytab) = keytab {
+        let sealed = Sealed {
+            service: &ticket.service,
+            etype: ticket.etype,
+            kvno: ticket.kvno,
+            cipher,
+        };
+        ticket.opened = opened::open(&sealed, keytab).map(Arc::new);
+    }
+    Some(ticket)
 }
 
 /// What a ticket is known by, wherever it is carried: its two ends and its length. The checksum over

@@ -8,6 +8,7 @@ use goshawk_model::{Carrier, Digest, Timestamp};
 use super::field::{self, PrincipalName, Text};
 use super::padata;
 use crate::der::{self, Value};
+use crate::keytab::Keytab;
 
 /// A message on the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,16 +107,17 @@ pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
     (known && inner && length >= 16).then(|| header.saturating_add(length))
 }
 
-/// Reads a message; `None` if it is none, or lacks what every message of its type has.
-pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
+/// Reads a message; `None` if it is none, or lacks what every message of its type has. Tickets are
+/// opened where there is a key for them.
+pub(crate) fn parse<'a>(bytes: &'a [u8], keytab: Option<&Keytab>) -> Option<Message<'a>> {
     let (outer, _) = der::read(bytes)?;
     let (message, _) = der::read(outer.content)?;
     Some(match outer.tag.wrapping_sub(field::APPLICATION) {
-        AS_REQ => Message::AsReq(kdc_req(message)?),
-        TGS_REQ => Message::TgsReq(kdc_req(message)?),
-        AS_REP => Message::AsRep(kdc_rep(message)?),
-        TGS_REP => Message::TgsRep(kdc_rep(message)?),
-        AP_REQ => Message::ApReq(ap_req(message)?),
+        AS_REQ => Message::AsReq(kdc_req(message, keytab)?),
+        TGS_REQ => Message::TgsReq(kdc_req(message, keytab)?),
+        AS_REP => Message::AsRep(kdc_rep(message, keytab)?),
+        TGS_REP => Message::TgsRep(kdc_rep(message, keytab)?),
+        AP_REQ => Message::ApReq(ap_req(message, keytab)?),
         AP_REP => message.field(2).map(|_encrypted| Message::ApRep)?,
         KRB_ERROR => Message::Error(krb_error(message)?),
         KRB_SAFE | KRB_PRIV | KRB_CRED => Message::Plain,
@@ -133,7 +135,7 @@ fn is_tgt_exchange(outer: Value<'_>) -> bool {
     matches!(msg_type, Some(TGT_REQUEST | TGT_REPLY))
 }
 
-fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
+fn kdc_req<'a>(message: Value<'a>, keytab: Option<&Keytab>) -> Option<KdcReq<'a>> {
     let [_, _pvno, _msg_type, padata, body] = message.numbered()?;
     let [
         kdc_options,
@@ -149,7 +151,7 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
         enc_authorization_data,
         additional,
     ] = body?.numbered()?;
-    let padata = padata::of_request(padata);
+    let padata = padata::of_request(padata, keytab);
     let (addresses, netbios) = field::addresses(addresses);
     Some(KdcReq {
         padata: padata.types,
@@ -168,26 +170,28 @@ fn kdc_req(message: Value<'_>) -> Option<KdcReq<'_>> {
         netbios,
         addresses,
         enc_authorization_data: enc_authorization_data.is_some(),
-        additional: field::list(additional).filter_map(field::ticket).collect(),
+        additional: field::list(additional)
+            .filter_map(|ticket| field::ticket(ticket, keytab))
+            .collect(),
     })
 }
 
-fn ap_req(message: Value<'_>) -> Option<ApReq> {
+fn ap_req(message: Value<'_>, keytab: Option<&Keytab>) -> Option<ApReq> {
     let [_pvno, _msg_type, ap_options, ticket, authenticator] = message.numbered()?;
     Some(ApReq {
         ap_options: ap_options.and_then(Value::bits).unwrap_or_default(),
-        ticket: field::ticket(ticket?)?,
+        ticket: field::ticket(ticket?, keytab)?,
         authenticator_etype: authenticator.and_then(field::etype),
     })
 }
 
-fn kdc_rep(message: Value<'_>) -> Option<KdcRep<'_>> {
+fn kdc_rep<'a>(message: Value<'a>, keytab: Option<&Keytab>) -> Option<KdcRep<'a>> {
     let [_pvno, _msg_type, padata, crealm, cname, ticket, enc_part] = message.numbered()?;
     Some(KdcRep {
         padata,
         crealm: field::string(crealm?)?,
         cname: field::principal_name(cname?)?,
-        ticket: field::ticket(ticket?)?,
+        ticket: field::ticket(ticket?, keytab)?,
         etype: field::etype(enc_part?)?,
     })
 }
@@ -307,7 +311,7 @@ mod tests {
             });
             let bytes = rasn::der::encode(&reply).unwrap();
             prop_assert_eq!(length(&bytes), Some(bytes.len()));
-            let Some(Message::AsRep(read)) = parse(&bytes) else {
+            let Some(Message::AsRep(read)) = parse(&bytes, None) else {
                 panic!("{bytes:x?}");
             };
             let expected = Ticket {
@@ -316,6 +320,7 @@ mod tests {
                 etype: etypes[0],
                 kvno,
                 length: cipher.len() as u32,
+                opened: None,
             };
             prop_assert_eq!(read.ticket, expected);
             prop_assert_eq!(read.cname.components, client);
@@ -360,7 +365,7 @@ mod tests {
                 },
             });
             let bytes = rasn::der::encode(&request).unwrap();
-            let Some(Message::AsReq(read)) = parse(&bytes) else {
+            let Some(Message::AsReq(read)) = parse(&bytes, None) else {
                 panic!("{bytes:x?}");
             };
             let kinds: Vec<_> = padata.into_iter().map(|(kind, _)| kind).collect();

@@ -6,6 +6,7 @@ mod early;
 mod field;
 mod kpasswd;
 mod message;
+mod opened;
 mod padata;
 mod pending;
 mod pkinit;

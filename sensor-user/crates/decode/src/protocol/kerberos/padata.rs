@@ -10,6 +10,7 @@ use super::field;
 use super::message::{self, ApReq, Message};
 use super::{certificate, pkinit};
 use crate::der::{self, Value};
+use crate::keytab::Keytab;
 use crate::wire::{Order, Wire};
 
 /// The `padata` of a request.
@@ -27,13 +28,13 @@ pub(super) struct Requested {
 }
 
 /// Reads the `padata` of a request. Of a type that occurs twice the first counts.
-pub(super) fn of_request(list: Option<Value<'_>>) -> Requested {
+pub(super) fn of_request(list: Option<Value<'_>>, keytab: Option<&Keytab>) -> Requested {
     let mut requested = Requested::default();
     for (kind, value) in elements(list) {
         let seen = requested.types.contains(&kind);
         requested.types.push(kind);
         if let Some(value) = value.filter(|_| !seen) {
-            requested.take(kind, value);
+            requested.take(kind, value, keytab);
         }
     }
     requested
@@ -91,7 +92,7 @@ fn element(value: Value<'_>) -> Option<(i32, Option<&[u8]>)> {
 }
 
 impl Requested {
-    fn take(&mut self, kind: i32, value: &[u8]) {
+    fn take(&mut self, kind: i32, value: &[u8], keytab: Option<&Keytab>) {
         let Self {
             presented,
             proof,
@@ -100,7 +101,7 @@ impl Requested {
         } = self;
         match kind {
             padata::TGS_REQ => {
-                if let Some(Message::ApReq(asked)) = message::parse(value) {
+                if let Some(Message::ApReq(asked)) = message::parse(value, keytab) {
                     *presented = Some(asked);
                     *proof = Some(field::identity(value));
                 }
@@ -112,7 +113,7 @@ impl Requested {
             padata::PK_AS_REQ_OLD | padata::PK_AS_REQ_DRAFT => {
                 data.pkinit = pkinit::read(value, true).map(Box::new);
             }
-            padata::FX_FAST => data.fast = fast(value).map(Box::new),
+            padata::FX_FAST => data.fast = fast(value, keytab).map(Box::new),
             padata::PAC_REQUEST => data.include_pac = include_pac(value),
             padata::PAC_OPTIONS => {
                 data.pac_options = sequence(value).and_then(|it| it.field(0)?.bits());
@@ -141,7 +142,7 @@ fn include_pac(value: &[u8]) -> Option<bool> {
 }
 
 /// `PA-FX-FAST-REQUEST` with its only choice, `armored-data` (RFC 6113 5.4.2).
-fn fast(value: &[u8]) -> Option<Fast> {
+fn fast(value: &[u8], keytab: Option<&Keytab>) -> Option<Fast> {
     const ARMORED_DATA: u8 = 0xa0;
     const FX_FAST_ARMOR_AP_REQUEST: i32 = 1;
     let (choice, _) = der::read(value)?;
@@ -151,7 +152,7 @@ fn fast(value: &[u8]) -> Option<Fast> {
     let armor_type = armor_type.and_then(Value::int32);
     let armor = armor_value
         .filter(|_| armor_type == Some(FX_FAST_ARMOR_AP_REQUEST))
-        .and_then(|value| message::parse(value.expect(der::OCTET_STRING)?));
+        .and_then(|value| message::parse(value.expect(der::OCTET_STRING)?, keytab));
     Some(Fast {
         armor_type,
         armor: match armor {
@@ -254,7 +255,7 @@ mod tests {
             let head = [&[][..], &[0x30, 60], &[0xa0, 60, 0x30, 58], &[0x30, 60, 0xa0, 58]][head];
             let value = [head, &bytes].concat();
             let mut requested = Requested::default();
-            requested.take(kind, &value);
+            requested.take(kind, &value, None);
             let mut answer = AnswerData::default();
             hint(&mut answer, kind, &value);
             prop_assert!(requested.data.key_list.len() <= 64 && answer.etype_info.len() <= MAX_HINTS);

@@ -11,7 +11,7 @@ use super::{gss, ntlm};
 use crate::flow::Side;
 use crate::protocol::kerberos::ApReq;
 use crate::protocol::{Context, Draft, Moment, kerberos};
-use crate::stats::{Protocol, Stats};
+use crate::stats::Protocol;
 
 /// The tokens of both sides, from the first one to the server's verdict, and again for those who
 /// authenticate once more.
@@ -92,7 +92,7 @@ impl Handshake {
         self.negotiated(opened.said);
         match opened.token {
             gss::Token::Kerberos(message) => {
-                if let Some(kerberos::Message::ApReq(asked)) = kerberos_message(message, cx.stats) {
+                if let Some(kerberos::Message::ApReq(asked)) = kerberos_message(message, cx) {
                     self.present(client, asked, cx);
                 }
             }
@@ -109,7 +109,7 @@ impl Handshake {
         self.negotiated(opened.said);
         match opened.token {
             gss::Token::Kerberos(message) => {
-                if let Some(kerberos::Message::Error(refusal)) = kerberos_message(message, cx.stats)
+                if let Some(kerberos::Message::Error(refusal)) = kerberos_message(message, cx)
                     && let Some(Shown::Ticket { error, .. }) = self.shown()
                 {
                     *error = Some(refusal.code);
@@ -298,8 +298,8 @@ fn host_name(workstation: &str) -> Option<Box<str>> {
     (!name.is_empty()).then(|| name.to_lowercase().into())
 }
 
-fn kerberos_message<'a>(message: &'a [u8], stats: &mut Stats) -> Option<kerberos::Message<'a>> {
-    let message = kerberos::parse(message);
-    stats.message(Protocol::Kerberos, message.is_some());
+fn kerberos_message<'a>(message: &'a [u8], cx: &mut Context<'_>) -> Option<kerberos::Message<'a>> {
+    let message = kerberos::parse(message, cx.keytab);
+    cx.stats.message(Protocol::Kerberos, message.is_some());
     message
 }

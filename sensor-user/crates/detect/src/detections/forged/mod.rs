@@ -15,6 +15,7 @@
 //! alone they raise nothing. Tickets of other realms are sealed with the keys of trusts and do not
 //! count.
 
+mod contents;
 pub(super) mod downgrade;
 pub(super) mod nobody;
 pub(super) mod odd;

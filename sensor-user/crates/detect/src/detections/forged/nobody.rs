@@ -9,7 +9,7 @@
 use goshawk_model::kerberos::error;
 use goshawk_model::{Activity, Confidence, Severity};
 
-use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign};
+use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, contents};
 
 pub(in super::super) const DESCRIPTION: Description = Description {
     external_id: 2027,
@@ -37,6 +37,9 @@ impl Sign for Nobody {
 
     fn seen(activity: &Activity, scene: &Scene<'_>) -> Option<Finding> {
         let shown = Shown::new(activity, scene)?;
+        if let Some(sign) = contents::nobody(&shown, scene) {
+            return Some(shown.finding(sign, Confidence::High, activity, scene));
+        }
         let (code, name) = shown.error()?;
         if code != error::C_PRINCIPAL_UNKNOWN || shown.concerns_others() {
             return None;

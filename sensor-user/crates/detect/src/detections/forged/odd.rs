@@ -11,7 +11,8 @@ use goshawk_model::{Activity, Confidence, Severity};
 
 use super::super::is_rc4;
 use super::{
-    Absence, Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, may_lack_issue,
+    Absence, Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, contents,
+    may_lack_issue,
 };
 
 /// `KRB_AP_ERR_BADKEYVER`.
@@ -53,6 +54,9 @@ impl Sign for Odd {
         let shown = Shown::new(activity, scene)?;
         if let Some((BAD_KEY_VERSION, name)) = shown.error() {
             let sign = format!("the controller answered {name}: it has no such key version");
+            return Some(shown.finding(sign, Confidence::High, activity, scene));
+        }
+        if let Some(sign) = contents::odd(&shown, scene) {
             return Some(shown.finding(sign, Confidence::High, activity, scene));
         }
         if let Some(sign) = shape(&shown, scene) {

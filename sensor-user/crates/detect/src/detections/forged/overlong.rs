@@ -7,7 +7,7 @@
 
 use goshawk_model::{Activity, Confidence, Severity};
 
-use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign};
+use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, contents};
 use crate::knowledge::SKEW;
 
 pub(in super::super) const DESCRIPTION: Description = Description {
@@ -38,6 +38,9 @@ impl Sign for Overlong {
 
     fn seen(activity: &Activity, scene: &Scene<'_>) -> Option<Finding> {
         let shown = Shown::new(activity, scene)?;
+        if let Some((sign, confidence)) = contents::overlong(&shown, scene) {
+            return Some(shown.finding(sign, confidence, activity, scene));
+        }
         let life = scene.knowledge.strangers.lifetime();
         let age = scene.now.since(shown.stranger.first);
         if !shown.accepted() || age <= life + SKEW + SKEW {

@@ -14,7 +14,7 @@
 use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
 
 use super::super::services::Service;
-use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign};
+use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, contents};
 
 /// `KDC_ERR_TGT_REVOKED`.
 const TGT_REVOKED: i32 = 20;
@@ -51,6 +51,9 @@ impl Sign for Refused {
             return Some(smuggled);
         }
         let shown = Shown::new(activity, scene)?;
+        if let Some(sign) = contents::forged(&shown, scene) {
+            return Some(shown.finding(sign, Confidence::High, activity, scene));
+        }
         let (code, name) = shown.error()?;
         let refused =
             DOES_NOT_OPEN.contains(&code) || code == TGT_REVOKED && !shown.concerns_others();

@@ -9,7 +9,7 @@
 use goshawk_model::kerberos::OPTION_ENC_TKT_IN_SKEY;
 use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
 
-use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Sign};
+use super::{Description, Finding, Forged, GOLDEN, Kinds, Scene, Shown, Sign, contents};
 
 pub(in super::super) const DESCRIPTION: Description = Description {
     external_id: 9021,
@@ -42,6 +42,11 @@ impl Sign for Sapphire {
         "asked for a ticket in another account's name that it can open itself";
 
     fn seen(activity: &Activity, scene: &Scene<'_>) -> Option<Finding> {
+        if let Some(shown) = Shown::new(activity, scene)
+            && let Some(sign) = contents::of_a_service(&shown, scene)
+        {
+            return Some(shown.finding(sign, Confidence::High, activity, scene));
+        }
         let Kind::Tgs(exchange) = &activity.kind else {
             return None;
         };

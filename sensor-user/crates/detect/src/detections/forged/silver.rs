@@ -8,7 +8,7 @@
 use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
 
 use super::super::services::Service;
-use super::{Absence, Description, Finding, Forged, Kinds, Scene, Sign, may_lack_issue};
+use super::{Absence, Description, Finding, Forged, Kinds, Scene, Sign, contents, may_lack_issue};
 
 pub(in super::super) const DESCRIPTION: Description = Description {
     external_id: 9020,
@@ -47,18 +47,31 @@ impl Sign for Silver {
         };
         let strange =
             scene.knowledge.is_strange_to_service(shown) && may_lack_issue(activity, scene);
-        let absence = || scene.knowledge.absence(scene.now, scene.settings);
-        (strange && matches!(absence(), Absence::Certain)).then(|| Finding {
-            confidence: Confidence::Medium,
-            account: None,
-            sign: "no controller has issued the ticket, though all are watched and have been for longer \
-                than tickets live"
-                .to_owned(),
-            doubt: None,
+        if !strange {
+            return None;
+        }
+        let service = Service::new(&shown.ticket.service);
+        let opened = shown.ticket.opened.as_deref();
+        let not_signed = opened.and_then(|it| contents::not_signed(it, service.realm(), scene));
+        let (sign, confidence, doubt) = not_signed.or_else(|| never_issued(scene))?;
+        Some(Finding {
+            confidence,
+            account: opened.and_then(|opened| opened.client.clone()),
+            sign,
+            doubt,
             target: Party {
-                account: Some(Service::new(&shown.ticket.service).account()),
+                account: Some(service.account()),
                 ..scene.machine(&activity.server)
             },
         })
     }
+}
+
+fn never_issued(scene: &Scene<'_>) -> Option<(String, Confidence, Option<String>)> {
+    let absence = scene.knowledge.absence(scene.now, scene.settings);
+    matches!(absence, Absence::Certain).then(|| {
+        let sign = "no controller has issued the ticket, though all are watched and have been for longer \
+            than tickets live";
+        (sign.to_owned(), Confidence::Medium, None)
+    })
 }
