@@ -197,6 +197,10 @@ fn principal(entry: &mut Wire<'_>) -> Option<String> {
             return None;
         }
     }
+    if principal.eq_ignore_ascii_case("krbtgt") {
+        // The account's name for what its tickets call `krbtgt/realm`.
+        principal = format!("krbtgt/{realm}");
+    }
     Some(format!("{principal}@{realm}").to_lowercase())
 }
 
@@ -279,3 +283,6 @@ impl fmt::Display for KeytabError {
 }
 
 impl std::error::Error for KeytabError {}
+
+#[cfg(test)]
+mod tests;

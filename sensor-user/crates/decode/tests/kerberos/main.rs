@@ -7,6 +7,7 @@
 
 mod mit;
 mod odd;
+mod opened;
 mod padata;
 #[path = "../support/mod.rs"]
 mod support;

@@ -17,7 +17,7 @@ const SAPPHIRE: u16 = 9021;
 const HOUR: u64 = 3600;
 
 /// `shown` is presented for a service ticket.
-fn shows(net: &Net, from: &str, shown: Ticket, answer: Answer) -> Activity {
+pub(super) fn shows(net: &Net, from: &str, shown: Ticket, answer: Answer) -> Activity {
     let client = matches!(answer, Answer::Issued { .. }).then_some("administrator");
     let mut activity = net
         .pass(1_000)
@@ -33,12 +33,12 @@ fn request(activity: &mut Activity) -> &mut TgsRequest {
     }
 }
 
-fn granted(name: &str) -> Answer {
+pub(super) fn granted(name: &str) -> Answer {
     issued(ticket(CIFS, name), AES)
 }
 
 /// The numbers of the alerts, in the order of the numbers.
-fn numbers(alerts: &[Alert]) -> Vec<u16> {
+pub(super) fn numbers(alerts: &[Alert]) -> Vec<u16> {
     let mut numbers: Vec<_> = alerts.iter().map(|alert| alert.external_id).collect();
     numbers.sort_unstable();
     numbers
@@ -57,7 +57,7 @@ fn told(inputs: impl IntoIterator<Item = Input>) -> Vec<Alert> {
     finals.iter().map(|output| output.alert().clone()).collect()
 }
 
-fn told_of(activities: impl IntoIterator<Item = Activity>) -> Vec<Alert> {
+pub(super) fn told_of(activities: impl IntoIterator<Item = Activity>) -> Vec<Alert> {
     told(activities.into_iter().map(Input::Activity))
 }
 

@@ -15,6 +15,7 @@ mod honeytokens;
 mod kerberoasting;
 mod managed_accounts;
 mod netlogon;
+mod opened;
 mod overpass;
 mod pass_the_hash;
 mod pass_the_ticket;

@@ -8,7 +8,8 @@
 //! That alone says little, for a sensor may have started after the logon. What its forger got wrong
 //! says more, and each mistake is a rule of its own: [`downgrade`], [`refused`], [`overlong`],
 //! [`nobody`], [`odd`] for ticket-granting tickets, [`silver`] for those of services; [`sapphire`] is
-//! how a forger obtains real authorization data. A ticket that a controller was seen to issue is
+//! how a forger obtains real authorization data. Where tickets are opened with a keytab, what is wrong
+//! inside them counts for the rule that it fits ([`contents`]). A ticket that a controller was seen to issue is
 //! never taken for forged here.
 //!
 //! **Look-alikes.** Tickets older than the recording, and those of controllers that are not watched:

@@ -5,6 +5,9 @@
 //! alone ([MS-KILE] 3.3.5.7). An account that was deleted or renamed while its ticket lived looks the
 //! same; where that ticket was seen being issued, it does not count. In S4U the error is about the one
 //! who is to be impersonated.
+//!
+//! Opened with a keytab, the ticket shows the name and the account's number. Forgers leave the number at
+//! 500, that of the built-in administrator, whatever the name ([`contents::nobody`]).
 
 use goshawk_model::kerberos::error;
 use goshawk_model::{Activity, Confidence, Severity};
@@ -20,7 +23,8 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     learning: None,
     meaning: "A ticket names an account that the controller does not know. Controllers issue no such \
         tickets; it was made with the key of krbtgt.",
-    help: "Seen is the controller's answer to the ticket. The name in it is sealed.",
+    help: "Seen is the controller's answer to the ticket; with a keytab the name in it, which is sealed \
+        otherwise, and whose number comes with it.",
     look_alikes: "An account deleted or renamed in the last hours whose ticket lives on.",
     remediation: super::REMEDIATION,
 };

@@ -4,6 +4,8 @@
 //!   reset. The KDC may say so itself (`KRB_AP_ERR_BADKEYVER`).
 //! - It is shorter than any that the account, or anybody, was given: what a forger writes into the PAC
 //!   is less than what a KDC does. Tickets without a PAC are much shorter still, and honest.
+//! - Opened with a keytab, it lacks parts of the PAC that the controllers' tickets have, or calls the
+//!   domain as no controller does ([`contents::odd`]).
 //! - It is right in everything, and no controller has issued it, though all are watched and have been
 //!   for longer than tickets live: a diamond or sapphire ticket, which is a real one changed.
 
@@ -34,8 +36,8 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     learning: None,
     meaning: "A ticket was shown that no controller made. Who makes such tickets has the key of krbtgt \
         and can be anybody in the domain, for as long as the key stays.",
-    help: "Seen are the ticket's length, its key version, and whether it was ever issued. What is inside \
-        it cannot be read.",
+    help: "Seen are the ticket's length, its key version, and whether it was ever issued; with a keytab \
+        what is inside it, which cannot be read otherwise.",
     look_alikes: "Tickets of a controller that is not watched, or from before krbtgt was reset.",
     remediation: super::REMEDIATION,
 };

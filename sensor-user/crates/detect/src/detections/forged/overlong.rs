@@ -3,7 +3,8 @@
 //! Forged tickets live for ten years unless told otherwise (ticketer, mimikatz). A real one must be
 //! renewed after ten hours, or after what the domain's policy says, and a renewed one is another
 //! ticket ([MS-GPSB] 2.2.2). Counted is from the moment it was shown first, so the true age is greater.
-//! Where a ticket that was seen being issued lived for longer, the policy is longer.
+//! Where a ticket that was seen being issued lived for longer, the policy is longer. Opened with a keytab,
+//! the ticket says itself how long it is good, and the first use is enough ([`contents::overlong`]).
 
 use goshawk_model::{Activity, Confidence, Severity};
 
@@ -20,7 +21,7 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     meaning: "A ticket was accepted though it is older than the domain lets tickets become. Controllers \
         issue none that live so long; who has the key of krbtgt can make one that lives for years.",
     help: "Seen is when the ticket was shown first and that it was accepted long after. When it ends is \
-        sealed.",
+        sealed, and read where there is a keytab.",
     look_alikes: "A domain whose policy lets tickets live for longer than ten hours, before one of them \
         was seen to.",
     remediation: super::REMEDIATION,

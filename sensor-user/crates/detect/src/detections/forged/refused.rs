@@ -8,6 +8,10 @@
 //! its own with the next request, as `enc-authorization-data`; an unpatched KDC copies it. No client
 //! does both.
 //!
+//! Opened with a keytab, a ticket shows the rights in it: groups that no controller gave the account,
+//! another account's number, another domain's, a SID that is no history, signatures that are wrong or
+//! need no key ([`contents::forged`]).
+//!
 //! A look-alike is a ticket from before `krbtgt` was reset twice, or of an account that was deleted
 //! since: rare, and a ticket that was seen being issued does not count.
 
@@ -31,7 +35,8 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     meaning: "Somebody tried to get rights by authorization data of his own making. If it was accepted, \
         he has whatever rights he wrote into it.",
     help: "Seen is that the controller refused the ticket for what is in it or for its seal, or that \
-        authorization data were brought along with a ticket that has none. The data are sealed.",
+        authorization data were brought along with a ticket that has none. The data are sealed; with a \
+        keytab they are read and held against what controllers gave.",
     look_alikes: "A ticket kept since before krbtgt was reset twice, or of an account deleted since.",
     remediation: super::REMEDIATION,
 };

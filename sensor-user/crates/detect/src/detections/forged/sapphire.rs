@@ -21,7 +21,7 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     meaning: "A controller was asked for a ticket in another account's name that the asker can open. The \
         authorization data in it make forged tickets that look real.",
     help: "Seen is the request, which combines S4U2self and user-to-user. What is made of the answer is \
-        not seen.",
+        seen with a keytab alone: a ticket-granting ticket with a service's authorization data.",
     look_alikes: "None is known among ordinary software.",
     remediation: &[
         "Isolate the source and disable the account that asked.",

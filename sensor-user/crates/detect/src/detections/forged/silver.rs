@@ -4,6 +4,10 @@
 //! asks no controller. They are seen only where they are presented to a watched machine, and nothing
 //! in sight is wrong with them; so this is told only where every controller is watched and has been
 //! for longer than tickets live, and only of tickets of the domain's own realm.
+//!
+//! With the service's key and krbtgt's in a keytab more is known, at once: the KDC signs what it issues
+//! with a key that the thief has not ([`contents::not_signed`]). A keytab that is older than the
+//! controllers' keys shows itself by the tickets that they issue, and proves nothing.
 
 use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
 
@@ -20,7 +24,8 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     meaning: "A ticket was shown to a service that no controller was asked for. Who makes such tickets \
         has the key of the service's account and can be anybody towards it.",
     help: "Seen are tickets presented to machines in sight, and all that the watched controllers issue. \
-        Whose name is in the ticket is sealed.",
+        Whose name is in the ticket is sealed; with a keytab it is read, and whether the KDC has \
+        signed the ticket, which its maker cannot do.",
     look_alikes: "Tickets of a controller that is not watched.",
     remediation: &[
         "Make sure that every controller is watched and listed as one.",

@@ -106,3 +106,6 @@ fn data_of(list: Option<Value<'_>>, ad_type: i32) -> Option<&[u8]> {
         (kind?.int32()? == ad_type).then_some(data)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,23 +158,32 @@ fn signatures(pac: &mut Pac, bytes: &[u8], buffers: &[Buffer<'_>], around: &Surr
         .and_then(|kdc| Some(Signed::new(kdc.data)?.read_only))
         .flatten();
     let krbtgt = around.keytab.krbtgt(realm, read_only);
+    // What a ticket-granting ticket is sealed with signs it as well; of a service's ticket nothing tells
+    // which version of the key has signed it.
+    let is_granting = krbtgt.iter().any(|key| std::ptr::eq(key, around.sealer));
+    let kdc_keys = || {
+        let version = around.sealer.kvno;
+        krbtgt
+            .iter()
+            .filter(move |key| !is_granting || key.kvno == version)
+    };
     pac.server_signature = server.and_then(|buffer| {
-        let keys = std::slice::from_ref(around.sealer);
+        let keys = std::iter::once(around.sealer);
         let message = || Some(Cow::Owned(blanked(&[server, kdc])));
         Signed::new(buffer.data)?.judged(keys, message)
     });
     pac.kdc_signature = kdc.and_then(|buffer| {
         // It is over the bytes of the server's signature.
         let message = || Some(Cow::Borrowed(Signed::new(server?.data)?.signature));
-        Signed::new(buffer.data)?.judged(krbtgt, message)
+        Signed::new(buffer.data)?.judged(kdc_keys(), message)
     });
     pac.extended_signature = extended.and_then(|buffer| {
         let message = || Some(Cow::Owned(blanked(&[server, kdc, extended])));
-        Signed::new(buffer.data)?.judged(krbtgt, message)
+        Signed::new(buffer.data)?.judged(kdc_keys(), message)
     });
     pac.ticket_signature = of(Pac::TICKET_SIGNATURE).and_then(|buffer| {
         let message = || without_pac::of(around.plain).map(Cow::Owned);
-        Signed::new(buffer.data)?.judged(krbtgt, message)
+        Signed::new(buffer.data)?.judged(kdc_keys(), message)
     });
 }
 
@@ -211,9 +220,9 @@ impl<'a> Signed<'a> {
     }
 
     /// Whether it is of one of these keys, over the message.
-    fn judged<'m>(
+    fn judged<'k, 'm>(
         &self,
-        keys: &[Key],
+        keys: impl Iterator<Item = &'k Key>,
         message: impl FnOnce() -> Option<Cow<'m, [u8]>>,
     ) -> Option<Signature> {
         let signature = |verdict| {
@@ -226,10 +235,7 @@ impl<'a> Signed<'a> {
             return signature(Verdict::Unkeyed);
         }
         let etype = Etype::of_checksum(self.kind);
-        let mut keys = keys
-            .iter()
-            .filter(|key| Some(key.etype) == etype)
-            .peekable();
+        let mut keys = keys.filter(|key| Some(key.etype) == etype).peekable();
         let Some(message) = keys.peek().and_then(|_| message()) else {
             return signature(Verdict::Unchecked);
         };

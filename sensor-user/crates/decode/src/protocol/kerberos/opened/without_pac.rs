@@ -78,7 +78,7 @@ fn rewritten(
 }
 
 /// A value, its length in as few bytes as may be.
-fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let zeros = length.iter().take_while(|&&byte| byte == 0).count();
     let length = length.get(zeros..).unwrap_or_default();
