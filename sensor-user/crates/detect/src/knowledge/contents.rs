@@ -27,8 +27,10 @@ pub(crate) struct Contents(Table<Box<str>, Content, REALMS>);
 pub(crate) struct Content {
     /// How long the longest ticket-granting ticket is good.
     pub(crate) longest: Duration,
-    /// What the PACs of ticket-granting tickets have in common; `None` while none was seen.
-    pub(crate) usual: Option<Usual>,
+    /// What the PACs of ticket-granting tickets have in common, and those of tickets for services;
+    /// `None` while none was seen.
+    pub(crate) granting: Option<Usual>,
+    pub(crate) services: Option<Usual>,
     /// Whether a key of the keytab made the KDC's signature of an issued ticket.
     pub(crate) signed: bool,
     /// Whether one was made with a key that the keytab has not: then it is old, and no signature can
@@ -36,7 +38,7 @@ pub(crate) struct Content {
     pub(crate) outdated: bool,
 }
 
-/// What the PACs of ticket-granting tickets have in common.
+/// What PACs have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usual {
@@ -66,10 +68,13 @@ impl Contents {
                 .and_then(|opened| opened.pac.as_ref())
             && let Some(signature) = pac.kdc_signature
         {
-            let realm = Service::new(&ticket.service).realm();
-            let content = self.content(realm, now);
+            let service = Service::new(&ticket.service);
+            let content = self.content(service.realm(), now);
             content.signed |= signature.verdict == Verdict::Valid;
             content.outdated |= signature.verdict == Verdict::Wrong;
+            if has_all_signatures(service) {
+                Usual::learn(&mut content.services, pac);
+            }
         }
     }
 
@@ -86,14 +91,19 @@ impl Content {
     /// A ticket-granting ticket was issued.
     fn logon(&mut self, opened: &Opened) {
         self.longest = self.longest.max(life(opened));
-        let Some(pac) = &opened.pac else {
-            return;
-        };
+        if let Some(pac) = &opened.pac {
+            Usual::learn(&mut self.granting, pac);
+        }
+    }
+}
+
+impl Usual {
+    fn learn(known: &mut Option<Self>, pac: &Pac) {
         let Some(logon) = &pac.logon else {
             return;
         };
         let buffers = buffers(pac);
-        let usual = self.usual.get_or_insert_with(|| Usual {
+        let usual = known.get_or_insert_with(|| Self {
             always: buffers,
             ever: buffers,
             domain: logon.domain.clone(),
@@ -104,6 +114,12 @@ impl Content {
         usual.ever |= buffers;
         usual.names_server &= !logon.server.is_empty();
     }
+}
+
+/// Whether the KDC signs tickets for the service in every way: all but for itself, its like, and the
+/// change-password service ([MS-PAC] 2.8.2, 2.8.3).
+pub(crate) fn has_all_signatures(service: Service<'_>) -> bool {
+    !service.is_ticket_granting() && !service.is_class("kadmin")
 }
 
 /// How long a ticket is good.

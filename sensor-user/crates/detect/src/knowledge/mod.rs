@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::Accounts;
 pub(crate) use computers::Computers;
-pub(crate) use contents::{Contents, Usual, buffers, life};
+pub(crate) use contents::{Contents, Usual, buffers, has_all_signatures, life};
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;

@@ -354,6 +354,49 @@ fn a_service_ticket_that_the_kdc_has_not_signed() {
 }
 
 #[test]
+fn a_service_s_key_alone_shows_what_is_unlike_its_tickets() {
+    let net = Net::default();
+    let files = |name: &str| for_files(name, Verdict::Unchecked);
+    let changed = |name: &str, change: fn(&mut Opened)| {
+        let mut opened = Opened::clone(files(name).opened.as_deref().expect("opened"));
+        change(&mut opened);
+        with(files(name), opened)
+    };
+    let grant = || {
+        let mut issued_ticket = for_files("st", Verdict::Unchecked);
+        let mut opened = Opened::clone(issued_ticket.opened.as_deref().expect("opened"));
+        pac(&mut opened).buffers = vec![1, 10, 12, 6, 7, 16, 19];
+        issued_ticket.opened = Some(Arc::new(opened));
+        shows(&net, "10.0.0.7", tgt("old"), issued(issued_ticket, AES))
+    };
+    let like = |opened: &mut Opened| pac(opened).buffers = vec![1, 10, 12, 6, 7, 16, 19];
+    let fine = net.used("10.0.0.6", changed("old", like));
+    assert_eq!(told_of([grant(), fine]), [], "older than the recording");
+    let unsigned = net.used(THIEF, files("silver"));
+    let alerts = told_of([grant(), unsigned]);
+    assert_eq!(numbers(&alerts), [9020]);
+    let detail = &alerts[0].evidence[0].detail;
+    assert!(
+        detail.contains("the KDC's signature over the ticket is missing"),
+        "{detail}"
+    );
+    let years = net.used(
+        THIEF,
+        changed("years", |opened| opened.endtime = at(90_000 * HOUR)),
+    );
+    assert_eq!(numbers(&told_of([grant(), years])), [9020]);
+    let own = changed("own", |opened| pac(opened).buffers.truncate(3));
+    let change = net.used(
+        THIEF,
+        Ticket {
+            service: "kadmin/changepw@CORP.EXAMPLE".into(),
+            ..own
+        },
+    );
+    assert_eq!(told_of([grant(), change]), [], "which the KDC signs less");
+}
+
+#[test]
 fn a_refused_ticket_names_whom_it_claims_and_nobody_acts() {
     let net = Net::default();
     let mut day = morning(&net);

@@ -10,44 +10,33 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{Opened, Pac, Signature, Verdict};
-use goshawk_model::{Account, Confidence};
+use goshawk_model::{Account, Confidence, Timestamp};
 
 use super::{Scene, Shown};
-use crate::knowledge::{SKEW, Usual, buffers, is_powerful, life, powers, sid_of};
+use crate::detections::services::Service;
+use crate::knowledge::{
+    SKEW, Usual, buffers, has_all_signatures, is_powerful, life, powers, sid_of,
+};
 
-/// Buffers that all ticket-granting tickets of a controller have, or none.
-const PARTS: [(u32, &str); 3] = [
+/// Buffers that all tickets of a kind have, or none.
+const PARTS: [(u32, &str); 5] = [
     (Pac::UPN_DNS_INFO, "the user principal name (UPN_DNS_INFO)"),
     (
         Pac::ATTRIBUTES_INFO,
         "how it was asked for (PAC_ATTRIBUTES_INFO)",
     ),
     (Pac::REQUESTOR, "who asked for it (PAC_REQUESTOR)"),
+    (Pac::TICKET_SIGNATURE, "the KDC's signature over the ticket"),
+    (Pac::EXTENDED_SIGNATURE, "the KDC's signature over the PAC"),
 ];
 /// Buffers that only tickets of services have ([MS-PAC] 2.8.2, 2.8.3).
 const OF_SERVICES: u64 = 1 << Pac::TICKET_SIGNATURE | 1 << Pac::EXTENDED_SIGNATURE;
 /// No domain lets tickets live so long.
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The ticket is good for longer than tickets are.
+/// The ticket-granting ticket is good for longer than those are.
 pub(super) fn overlong(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<(String, Confidence)> {
-    let life = life(shown.opened()?);
-    let longest = shown.usual_life(scene);
-    if life <= longest + SKEW {
-        return None;
-    }
-    let hours = |span: Duration| span.as_secs() / 3600;
-    let sign = format!(
-        "the ticket is good for {} hours, and tickets live {} hours",
-        hours(life),
-        hours(longest)
-    );
-    let confidence = if life > NEVER {
-        Confidence::High
-    } else {
-        Confidence::Medium
-    };
-    Some((sign, confidence))
+    too_long(shown.opened()?, shown.realm(), scene)
 }
 
 /// The number in the ticket is somebody else's, and nobody was seen by the ticket's name.
@@ -124,11 +113,108 @@ pub(super) fn forged(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<String> {
     (!signs.is_empty()).then(|| format!("inside the ticket, {}", signs.join("; ")))
 }
 
-/// The ticket lacks what those of the controllers have, or names things otherwise.
+/// The ticket-granting ticket lacks what those of the controllers have, or names things otherwise.
 pub(super) fn odd(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<String> {
-    let opened = shown.opened()?;
-    let pac = opened.pac.as_ref()?;
+    unlike(shown.opened()?, shown.usual(scene)?)
+}
+
+/// The PAC was made for a ticket of a service.
+pub(super) fn of_a_service(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<String> {
+    let pac = shown.opened()?.pac.as_ref()?;
     let usual = shown.usual(scene)?;
+    (buffers(pac) & OF_SERVICES & !usual.ever != 0).then(|| {
+        "the PAC in the ticket-granting ticket has signatures that only tickets of services have"
+            .to_owned()
+    })
+}
+
+/// What is wrong with a service's ticket that nobody was seen to issue.
+pub(super) struct Silver {
+    pub(super) sign: String,
+    pub(super) confidence: Confidence,
+    pub(super) doubt: Option<String>,
+}
+
+/// The ticket of a service was not made by a KDC.
+pub(super) fn silver(opened: &Opened, service: Service<'_>, scene: &Scene<'_>) -> Option<Silver> {
+    let found = |sign: String, confidence| Silver {
+        sign,
+        confidence,
+        doubt: None,
+    };
+    if let Some(not_signed) = not_signed(opened, service.realm(), scene) {
+        return Some(not_signed);
+    }
+    if let Some((sign, confidence)) = too_long(opened, service.realm(), scene) {
+        return Some(found(sign, confidence));
+    }
+    let content = scene.knowledge.contents.of(service.realm())?;
+    let usual = content
+        .services
+        .as_ref()
+        .filter(|_| has_all_signatures(service))?;
+    unlike(opened, usual).map(|sign| found(sign, Confidence::Medium))
+}
+
+/// The KDC has not signed it; and why that may be wrong.
+fn not_signed(opened: &Opened, realm: &str, scene: &Scene<'_>) -> Option<Silver> {
+    let pac = opened.pac.as_ref()?;
+    let content = scene.knowledge.contents.of(realm);
+    if content.is_some_and(|content| content.outdated) {
+        return None;
+    }
+    let signatures = [
+        ("KDC", pac.kdc_signature),
+        ("KDC over the ticket", pac.ticket_signature),
+        ("KDC over the PAC", pac.extended_signature),
+    ];
+    let signs: Vec<String> = signatures
+        .into_iter()
+        .filter_map(|(whose, signature)| unsigned(whose, signature?))
+        .collect();
+    if signs.is_empty() {
+        return None;
+    }
+    let is_proven = content.is_some_and(|content| content.signed);
+    let doubt =
+        "no issued ticket has shown yet that the keytab has the key that controllers sign with";
+    Some(Silver {
+        sign: format!("inside the ticket, {}", signs.join("; ")),
+        confidence: if is_proven {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
+        doubt: (!is_proven).then(|| doubt.to_owned()),
+    })
+}
+
+/// The ticket is good for longer than the realm's tickets are, as far as was seen.
+fn too_long(opened: &Opened, realm: &str, scene: &Scene<'_>) -> Option<(String, Confidence)> {
+    let content = scene.knowledge.contents.of(realm);
+    let issued = content.map_or(Duration::ZERO, |content| content.longest);
+    let longest = issued.max(scene.knowledge.strangers.lifetime());
+    let life = life(opened);
+    if life <= longest + SKEW {
+        return None;
+    }
+    let hours = |span: Duration| span.as_secs() / 3600;
+    let sign = format!(
+        "the ticket is good for {} hours, and tickets live {} hours",
+        hours(life),
+        hours(longest)
+    );
+    let confidence = if life > NEVER {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    Some((sign, confidence))
+}
+
+/// The ticket lacks what all have that controllers issue, or names things otherwise.
+fn unlike(opened: &Opened, usual: &Usual) -> Option<String> {
+    let pac = opened.pac.as_ref()?;
     let has = buffers(pac);
     let mut signs: Vec<String> = PARTS
         .into_iter()
@@ -161,48 +247,6 @@ pub(super) fn odd(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<String> {
             signs.join("; ")
         )
     })
-}
-
-/// The PAC was made for a ticket of a service.
-pub(super) fn of_a_service(shown: &Shown<'_>, scene: &Scene<'_>) -> Option<String> {
-    let pac = shown.opened()?.pac.as_ref()?;
-    let usual = shown.usual(scene)?;
-    (buffers(pac) & OF_SERVICES & !usual.ever != 0).then(|| {
-        "the PAC in the ticket-granting ticket has signatures that only tickets of services have"
-            .to_owned()
-    })
-}
-
-/// The KDC has not signed the ticket of a service; and why that may be wrong.
-pub(super) fn not_signed(
-    opened: &Opened,
-    realm: &str,
-    scene: &Scene<'_>,
-) -> Option<(String, Confidence, Option<String>)> {
-    let pac = opened.pac.as_ref()?;
-    let content = scene.knowledge.contents.of(realm);
-    if content.is_some_and(|content| content.outdated) {
-        return None;
-    }
-    let signatures = [
-        ("KDC", pac.kdc_signature),
-        ("KDC over the ticket", pac.ticket_signature),
-        ("KDC over the PAC", pac.extended_signature),
-    ];
-    let signs: Vec<String> = signatures
-        .into_iter()
-        .filter_map(|(whose, signature)| unsigned(whose, signature?))
-        .collect();
-    if signs.is_empty() {
-        return None;
-    }
-    let sign = format!("inside the ticket, {}", signs.join("; "));
-    if content.is_some_and(|content| content.signed) {
-        return Some((sign, Confidence::High, None));
-    }
-    let doubt =
-        "no issued ticket has shown yet that the keytab has the key that controllers sign with";
-    Some((sign, Confidence::Medium, Some(doubt.to_owned())))
 }
 
 fn unsigned(whose: &str, signature: Signature) -> Option<String> {
@@ -241,7 +285,7 @@ fn group(sid: &str) -> &str {
 }
 
 /// Whether two moments are the same by the second, which is all that a ticket tells.
-fn is_same(one: goshawk_model::Timestamp, other: goshawk_model::Timestamp) -> bool {
+fn is_same(one: Timestamp, other: Timestamp) -> bool {
     one.since(other).max(other.since(one)) <= Duration::from_secs(1)
 }
 
@@ -259,13 +303,6 @@ impl<'a> Shown<'a> {
             .kvno
             .is_some_and(|kvno| kvno >> VERSION_BITS != 0);
         let content = scene.knowledge.contents.of(self.realm())?;
-        content.usual.as_ref().filter(|_| !by_read_only)
-    }
-
-    /// How long the realm's tickets are good, as far as was seen.
-    fn usual_life(&self, scene: &Scene<'a>) -> Duration {
-        let content = scene.knowledge.contents.of(self.realm());
-        let issued = content.map_or(Duration::ZERO, |content| content.longest);
-        issued.max(scene.knowledge.strangers.lifetime())
+        content.granting.as_ref().filter(|_| !by_read_only)
     }
 }

@@ -5,8 +5,9 @@
 //! in sight is wrong with them; so this is told only where every controller is watched and has been
 //! for longer than tickets live, and only of tickets of the domain's own realm.
 //!
-//! With the service's key and krbtgt's in a keytab more is known, at once: the KDC signs what it issues
-//! with a key that the thief has not ([`contents::not_signed`]). A keytab that is older than the
+//! With the service's key in a keytab more is known, at once: the ticket is good for years, or lacks what
+//! those have that controllers issue for the same service. With krbtgt's key too its signatures are
+//! checked: the KDC signs what it issues with a key that the thief has not ([`contents::silver`]). A keytab that is older than the
 //! controllers' keys shows itself by the tickets that they issue, and proves nothing.
 
 use goshawk_model::{Activity, Confidence, Kind, Party, Severity};
@@ -57,8 +58,12 @@ impl Sign for Silver {
         }
         let service = Service::new(&shown.ticket.service);
         let opened = shown.ticket.opened.as_deref();
-        let not_signed = opened.and_then(|it| contents::not_signed(it, service.realm(), scene));
-        let (sign, confidence, doubt) = not_signed.or_else(|| never_issued(scene))?;
+        let wrong = opened.and_then(|opened| contents::silver(opened, service, scene));
+        let contents::Silver {
+            sign,
+            confidence,
+            doubt,
+        } = wrong.or_else(|| never_issued(scene))?;
         Some(Finding {
             confidence,
             account: opened.and_then(|opened| opened.client.clone()),
@@ -72,11 +77,13 @@ impl Sign for Silver {
     }
 }
 
-fn never_issued(scene: &Scene<'_>) -> Option<(String, Confidence, Option<String>)> {
+fn never_issued(scene: &Scene<'_>) -> Option<contents::Silver> {
     let absence = scene.knowledge.absence(scene.now, scene.settings);
-    matches!(absence, Absence::Certain).then(|| {
-        let sign = "no controller has issued the ticket, though all are watched and have been for longer \
-            than tickets live";
-        (sign.to_owned(), Confidence::Medium, None)
+    matches!(absence, Absence::Certain).then(|| contents::Silver {
+        sign: "no controller has issued the ticket, though all are watched and have been for longer than \
+            tickets live"
+            .to_owned(),
+        confidence: Confidence::Medium,
+        doubt: None,
     })
 }
