@@ -222,7 +222,7 @@ fn signed_pac(server: &[u8], kdc: &[u8]) -> Vec<u8> {
         (Pac::TICKET_SIGNATURE, unsigned()),
         (Pac::EXTENDED_SIGNATURE, unsigned()),
     ]);
-    let mut put = |pac: &mut Vec<u8>, index: usize, signature: Vec<u8>| {
+    let put = |pac: &mut Vec<u8>, index: usize, signature: Vec<u8>| {
         pac[offsets[index] + 4..offsets[index] + 20].copy_from_slice(&signature);
     };
     let without = enc_ticket_part_with(&[0]);
