@@ -48,6 +48,10 @@ counters! {
     /// TCP segments of watched flows that carry neither data nor SYN, FIN or RST: nothing that
     /// the daemon needs, so they are left out.
     BareAcks = "bare-acks", loss: false;
+    /// Segments of connections of which the daemon has said that it needs nothing more.
+    Shunted = "shunted", loss: false;
+    /// Bytes of the frames that they came in.
+    ShuntedBytes = "shunted-bytes", loss: false;
     /// Later fragments whose first was not taken: nearly all belong to datagrams that nobody watches.
     LateFragments = "fragments-without-first", loss: false;
     /// Frames that end in the middle of a header: no receiver takes them either.

@@ -3,11 +3,11 @@
 use sensor_ebpf::parse::{Datagram, Frame, GRE, Part, TCP, UDP, Unread, parse};
 use sensor_ebpf::recognise::{Server, WINDOW, recognise};
 use sensor_ebpf::tunnel::{MAX_TUNNELS, inside};
-use sensor_ebpf::{CLOSED, Counter, endpoint, worker};
+use sensor_ebpf::{CLOSED, Counter, Endpoint, connection, endpoint, worker};
 
 use crate::frames::{KernelFrame, Source};
 use crate::notes::Notes;
-use crate::program::{Counters, FRAGMENTS, LEARNED, PORTS, VXLAN_PORT, WORKERS};
+use crate::program::{Counters, FRAGMENTS, LEARNED, PORTS, SHUNT, SHUNTS, VXLAN_PORT, WORKERS};
 
 /// Names a fragmented datagram: source, destination, identification, protocol.
 pub(crate) type FragmentKey = [u32; 10];
@@ -142,11 +142,12 @@ fn is_watched<F: Frame>(frame: &F, datagram: &Datagram, counters: &Counters) -> 
     };
     let payload = datagram.transport + u32::from(offset >> 4) * 4;
     let len = datagram.end.saturating_sub(payload);
-    let watched = listed
-        || LEARNED
-            .get_ptr(endpoint(datagram.destination, destination))
-            .is_some()
-        || LEARNED.get_ptr(endpoint(datagram.source, source)).is_some();
+    let ends = [
+        endpoint(datagram.source, source),
+        endpoint(datagram.destination, destination),
+    ];
+    let watched =
+        listed || LEARNED.get_ptr(ends[1]).is_some() || LEARNED.get_ptr(ends[0]).is_some();
     if !watched {
         return len != 0
             && learns(
@@ -157,11 +158,30 @@ fn is_watched<F: Frame>(frame: &F, datagram: &Datagram, counters: &Counters) -> 
                 counters,
             );
     }
-    if len == 0 && flags & FLOW_EDGE == 0 {
+    let is_edge = flags & FLOW_EDGE != 0;
+    if len == 0 && !is_edge {
         counters.add(Counter::BareAcks, 1);
         return false;
     }
+    if SHUNT.load() != 0 && is_shunted(ends, is_edge) {
+        counters.add(Counter::Shunted, 1);
+        counters.add(Counter::ShuntedBytes, u64::from(frame.size()));
+        return false;
+    }
     true
+}
+
+/// Whether the daemon needs nothing of the connection but its edges. With one of them it may be
+/// another connection, so that the shunt is over.
+#[inline(always)]
+fn is_shunted(ends: [Endpoint; 2], is_edge: bool) -> bool {
+    let key = connection(ends[0], ends[1]);
+    if is_edge {
+        // Nearly always there is none.
+        let _ = SHUNTS.remove(key);
+        return false;
+    }
+    SHUNTS.get_ptr(key).is_some()
 }
 
 /// Looks at the payload; if it is a protocol of ours, remembers the endpoint that serves it.

@@ -15,6 +15,7 @@ pub use counters::{COUNTERS, Counter};
 pub use header::{Direction, HEADER_LEN, Header, Link};
 pub use settings::{
     CLOSED, DEFAULT_PORTS, FRAGMENTS_MAX, LEARNED_MAX, MAX_FRAME, MAX_WORKERS, PORT_WORDS, Ports,
+    SHUNTS_MAX,
 };
 
 /// An IP address as four words, its bytes in network order as they lie in the packet; IPv4 is
@@ -24,6 +25,10 @@ pub type Address = [u32; 4];
 /// Key of an endpoint in the kernel's table: its address, then its port. An array of words,
 /// because it must have no padding: the kernel compares keys byte by byte.
 pub type Endpoint = [u32; 5];
+
+/// Key of a TCP connection in the kernel's table of shunts, the same in both directions: its two
+/// ends in a fixed order, then their ports. Words again, for there must be no padding.
+pub type Connection = [u32; 9];
 
 /// Maps an IPv4 address, given as it lies in the packet, into an [`Address`].
 #[inline(always)]
@@ -52,6 +57,21 @@ pub const fn words(v6: [u8; 16]) -> Address {
 #[inline(always)]
 pub const fn endpoint(address: Address, port: u16) -> Endpoint {
     [address[0], address[1], address[2], address[3], port as u32]
+}
+
+/// The key of the connection between two ends, whichever of them sends.
+#[inline(always)]
+pub const fn connection(one: Endpoint, other: Endpoint) -> Connection {
+    let mut i = 0;
+    while i < one.len() - 1 && one[i] == other[i] {
+        i += 1;
+    }
+    let ([a, b, c, d, port], [e, f, g, h, peer]) = if one[i] <= other[i] {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    [a, b, c, d, e, f, g, h, port << 16 | peer]
 }
 
 /// Which of `workers` owns all traffic between two addresses, in either direction. Ports stay
@@ -100,6 +120,28 @@ mod tests {
             load.iter().all(|&pairs| (200..300).contains(&pairs)),
             "{load:?}"
         );
+    }
+
+    #[test]
+    fn both_directions_have_one_connection() {
+        let ends = [
+            endpoint(mapped([10, 0, 0, 9]), 50_000),
+            endpoint(mapped([10, 0, 0, 1]), 636),
+            endpoint(mapped([10, 0, 0, 1]), 50_000),
+            endpoint(words([1; 16]), 636),
+        ];
+        let mut keys = Vec::new();
+        for one in ends {
+            for other in ends {
+                assert_eq!(connection(one, other), connection(other, one));
+                keys.push(connection(one, other));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        // Each end with itself and with each other.
+        assert_eq!(keys.len(), 10);
+        assert_eq!(size_of::<Connection>(), 36);
     }
 
     #[test]

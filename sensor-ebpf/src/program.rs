@@ -9,8 +9,8 @@ use aya_ebpf::{EbpfContext, Global};
 use aya_log_ebpf::warn;
 use sensor_ebpf::parse::Frame;
 use sensor_ebpf::{
-    CLOSED, COUNTERS as ALL, Counter, DEFAULT_PORTS, Direction, Endpoint, FRAGMENTS_MAX, Header,
-    LEARNED_MAX, MAX_WORKERS, PORT_WORDS, Ports,
+    CLOSED, COUNTERS as ALL, Connection, Counter, DEFAULT_PORTS, Direction, Endpoint,
+    FRAGMENTS_MAX, Header, LEARNED_MAX, MAX_WORKERS, PORT_WORDS, Ports, SHUNTS_MAX,
 };
 
 use crate::filter::{self, FragmentKey};
@@ -30,6 +30,10 @@ static RINGS: ArrayOfMaps<RingBuf<Header, 4096>, { MAX_WORKERS as usize }> = Arr
 #[btf_map]
 pub(crate) static LEARNED: LruHashMap<Endpoint, u8, { LEARNED_MAX as usize }> = LruHashMap::new();
 
+/// Connections of which the daemon needs nothing more but their end.
+#[btf_map]
+pub(crate) static SHUNTS: LruHashMap<Connection, u8, { SHUNTS_MAX as usize }> = LruHashMap::new();
+
 /// Datagrams whose first fragment was taken, and by which worker.
 #[btf_map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, u32, { FRAGMENTS_MAX as usize }> =
@@ -47,6 +51,10 @@ pub(crate) static WORKERS: Global<u32> = Global::new(1);
 /// what would.
 #[unsafe(no_mangle)]
 pub(crate) static VXLAN_PORT: Global<u32> = Global::new(CLOSED);
+
+/// Zero if nothing is ever shunted.
+#[unsafe(no_mangle)]
+pub(crate) static SHUNT: Global<u8> = Global::new(1);
 
 /// The daemon is woken at each multiple of so many waiting bytes, a power of two; else it comes by
 /// itself.

@@ -16,6 +16,9 @@ pub const LEARNED_MAX: u32 = 16_384;
 /// The most fragmented datagrams that are remembered at once; the oldest makes room.
 pub const FRAGMENTS_MAX: u32 = 4_096;
 
+/// The most connections that are shunted at once; the one not seen for longest makes room.
+pub const SHUNTS_MAX: u32 = 16_384;
+
 /// The ports of identity traffic: DNS, Kerberos, NTP, the endpoint mapper, NetBIOS, LDAP, SMB,
 /// Kerberos password change, RPC over HTTP, LDAPS, RADIUS accounting, the global catalogue, remote
 /// management and AD web services.

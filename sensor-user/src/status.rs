@@ -236,6 +236,13 @@ fn write_text(out: &mut impl Write, health: &SensorHealth, colour: bool) -> io::
         "  seen        {} packets, {} activities, {} alerts",
         health.packets, health.activities, health.alerts
     )?;
+    if capture.shunted > 0 {
+        writeln!(
+            out,
+            "  left out    {} packets of connections in which nothing can be read",
+            capture.shunted
+        )?;
+    }
     let list = |counts: &std::collections::BTreeMap<String, u64>| {
         let words: Vec<String> = counts
             .iter()

@@ -1,18 +1,19 @@
 //! The kernel program, loaded: its maps, its attachments, its counters.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use std::{fmt, io};
 
 use aya::maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
+use aya::{Ebpf, EbpfError, EbpfLoader, Pod, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use nix::errno::Errno;
 use sensor_ebpf::{
-    CLOSED, COUNTERS, Counter, DEFAULT_PORTS, Endpoint, MAX_WORKERS, Ports, endpoint, mapped, words,
+    CLOSED, COUNTERS, Connection, Counter, DEFAULT_PORTS, Endpoint, MAX_WORKERS, Ports, connection,
+    endpoint, mapped, words,
 };
 
 use super::attach::{Attachment, CaptureError, Plan, Rung, index, os_error};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub drop: bool,
     /// Whether tunnels are looked into (tap mode), and then the UDP port of VXLAN.
     pub vxlan_port: Option<u16>,
+    /// Whether connections can be shunted.
+    pub shunt: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             ring_bytes: 8 << 20,
             drop: false,
             vxlan_port: None,
+            shunt: true,
         }
     }
 }
@@ -162,6 +166,7 @@ impl Kernel {
             .override_global("WAKE_BYTES", &wake_bytes, true)
             .override_global("DROP", &drop, true)
             .override_global("VXLAN_PORT", &vxlan_port, true)
+            .override_global("SHUNT", &u8::from(settings.shunt), true)
             .load(PROGRAM)
             .map_err(refused_object)?;
         let rings = make_rings(&mut ebpf, settings.workers, ring_bytes)?;
@@ -294,19 +299,41 @@ impl Kernel {
     /// # Errors
     /// When the kernel's table refuses.
     pub fn learn(&mut self, address: IpAddr, port: u16) -> Result<(), CaptureError> {
-        let address = match address {
-            IpAddr::V4(v4) => mapped(v4.octets()),
-            IpAddr::V6(v6) => words(v6.octets()),
-        };
-        let map = self
-            .ebpf
-            .map_mut("LEARNED")
-            .ok_or_else(|| no_map("LEARNED"))?;
-        let mut learned: HashMap<_, Endpoint, u8> =
-            map.try_into().map_err(|error| refused_map(&error))?;
+        let key = end(SocketAddr::new(address, port));
+        let mut learned: HashMap<_, Endpoint, u8> = self.table("LEARNED")?;
         learned
-            .insert(endpoint(address, port), 1, 0)
+            .insert(key, 1, 0)
             .map_err(|error| refused_map(&error))
+    }
+
+    /// Has nothing taken any more of the TCP connection between these ends but SYN, FIN and RST,
+    /// each of which also ends that. The table is bounded: the connection not seen for longest makes
+    /// room.
+    ///
+    /// # Errors
+    /// When the kernel's table refuses.
+    pub fn shunt(&mut self, ends: [SocketAddr; 2]) -> Result<(), CaptureError> {
+        let mut shunts: HashMap<_, Connection, u8> = self.table("SHUNTS")?;
+        shunts
+            .insert(between(ends), 1, 0)
+            .map_err(|error| refused_map(&error))
+    }
+
+    /// Has the connection taken again, if it is shunted.
+    ///
+    /// # Errors
+    /// When the kernel's table refuses.
+    pub fn unshunt(&mut self, ends: [SocketAddr; 2]) -> Result<(), CaptureError> {
+        let mut shunts: HashMap<_, Connection, u8> = self.table("SHUNTS")?;
+        match shunts.remove(&between(ends)) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(refused_map(&error)),
+        }
+    }
+
+    fn table<K: Pod>(&mut self, name: &str) -> Result<HashMap<&mut MapData, K, u8>, CaptureError> {
+        let map = self.ebpf.map_mut(name).ok_or_else(|| no_map(name))?;
+        map.try_into().map_err(|error| refused_map(&error))
     }
 
     /// Runs a frame through a program `repeat` times without any interface
@@ -367,6 +394,19 @@ impl Settings {
         }
         Ok(self.ring_bytes.next_power_of_two())
     }
+}
+
+/// An end of a connection as the kernel's tables hold it.
+fn end(address: SocketAddr) -> Endpoint {
+    let ip = match address.ip() {
+        IpAddr::V4(v4) => mapped(v4.octets()),
+        IpAddr::V6(v6) => words(v6.octets()),
+    };
+    endpoint(ip, address.port())
+}
+
+fn between([one, other]: [SocketAddr; 2]) -> Connection {
+    connection(end(one), end(other))
 }
 
 /// Makes a ring for each worker and puts it into the program's array of rings.

@@ -71,6 +71,9 @@ pub struct Capture {
     pub vxlan_port: u16,
     /// Memory of each worker's ring, KiB; a power of two.
     pub ring_kib: u32,
+    /// Whether the kernel keeps what the decoder needs no more: LDAPS, and what is no protocol of
+    /// ours.
+    pub shunt: bool,
     /// Whether generic XDP may be used where neither native XDP nor TC ingress can.
     pub allow_generic: bool,
     /// Whether tap mode may drop all traffic of an interface that has an address or a route.
@@ -238,6 +241,7 @@ impl Default for Capture {
             workers: None,
             vxlan_port: Tunnels::VXLAN_PORT,
             ring_kib: 8192,
+            shunt: true,
             allow_generic: false,
             force_tap: false,
         }
@@ -329,6 +333,7 @@ impl Config {
             workers,
             vxlan_port,
             ring_kib,
+            shunt,
             allow_generic,
             force_tap,
         } = &self.capture;
@@ -344,6 +349,7 @@ impl Config {
             ("capture.workers", *workers != new.capture.workers),
             ("capture.vxlan_port", *vxlan_port != new.capture.vxlan_port),
             ("capture.ring_kib", *ring_kib != new.capture.ring_kib),
+            ("capture.shunt", *shunt != new.capture.shunt),
             (
                 "capture.allow_generic",
                 *allow_generic != new.capture.allow_generic,
@@ -384,6 +390,7 @@ impl Config {
             ports,
             workers,
             ring_kib,
+            shunt,
             ..
         } = &self.capture;
         let defaults = kernel::Settings::default();
@@ -398,6 +405,7 @@ impl Config {
                 Tunnels::Open { vxlan_port } => Some(vxlan_port),
                 Tunnels::Closed => None,
             },
+            shunt: *shunt,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A worker: one source, its decoders, one thread.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Worker<S> {
     decoders: Vec<Decoder>,
     keys: Option<Keys>,
     stop: Option<Arc<AtomicBool>>,
+    /// Hears what the decoders need no more.
+    shunts: Option<Sender<[SocketAddr; 2]>>,
     /// The time that the decoders were told last; a clock set back takes it along.
     ticked: Timestamp,
     decoded: Vec<Decoded>,
@@ -47,6 +50,7 @@ impl<S: Source> Worker<S> {
             decoders,
             keys: None,
             stop: None,
+            shunts: None,
             ticked: Timestamp::ZERO,
             decoded: Vec::new(),
             reported: Timestamp::ZERO,
@@ -66,6 +70,16 @@ impl<S: Source> Worker<S> {
     #[must_use]
     pub fn until(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = Some(stop);
+        self
+    }
+
+    /// Also says which connections its decoders need no more. What finds no room in the channel is
+    /// said again, if packets still come.
+    #[must_use]
+    pub fn shunting(mut self, shunts: Sender<[SocketAddr; 2]>) -> Self {
+        let decoders = self.decoders.into_iter();
+        self.decoders = decoders.map(Decoder::with_shunts).collect();
+        self.shunts = Some(shunts);
         self
     }
 
@@ -133,6 +147,7 @@ impl<S: Source> Worker<S> {
             source,
             decoders,
             decoded,
+            shunts,
             ..
         } = self;
         let stop = self
@@ -147,6 +162,13 @@ impl<S: Source> Worker<S> {
                 decoder.frame(&frame, decoded);
             }
         })?;
+        if let Some(shunts) = shunts {
+            for decoder in &mut *decoders {
+                for ends in decoder.take_shunts() {
+                    let _ = shunts.try_send(ends);
+                }
+            }
+        }
         match progress {
             Progress::Upto(time) if !stop || packets > 0 => {
                 if time != self.ticked {

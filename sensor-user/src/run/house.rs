@@ -11,11 +11,13 @@ use goshawk_decode::Keytab;
 use goshawk_model::{CaptureHealth, Drops, Gap, GapReason, SensorHealth, Timestamp};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
+use sensor_ebpf::Counter;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::mind::{Order, View, lock};
 use super::now;
+use super::shunts::Shunts;
 use crate::alerts_log::AlertsLog;
 use crate::capture::kernel::{Change, Counts, Kernel};
 use crate::config::Config;
@@ -49,6 +51,7 @@ pub(super) struct House {
     pub(super) logging: Logging,
     pub(super) started: Timestamp,
     pub(super) losses: Losses,
+    pub(super) shunts: Shunts,
 }
 
 /// Packets lost on the way from the kernel, and when that was last seen.
@@ -68,6 +71,7 @@ impl House {
         &mut self,
         signals: &Receiver<Signal>,
         endpoints: &Receiver<SocketAddr>,
+        shunts: &Receiver<[SocketAddr; 2]>,
         failures: &Receiver<anyhow::Error>,
     ) -> Result<()> {
         let seconds = tick(Duration::from_secs(1));
@@ -89,6 +93,9 @@ impl House {
                 {
                     warn!("cannot learn the endpoint {endpoint}: {error}");
                 },
+                recv(shunts) -> ends => if let Ok(ends) = ends {
+                    self.shunts.add(ends, &mut self.kernel);
+                },
                 recv(failures) -> failure => return Err(failure
                     .unwrap_or_else(|_| anyhow::anyhow!("a decoder ended"))),
                 recv(seconds) -> _ => self.look(),
@@ -108,6 +115,7 @@ impl House {
                 }
             }
         }
+        self.shunts.expire(&mut self.kernel);
         let counts = match self.kernel.counters() {
             Ok(counts) => Some(counts),
             Err(error) => {
@@ -205,6 +213,7 @@ impl House {
             capture: CaptureHealth {
                 mode: self.config.capture.mode.name().to_owned(),
                 attachments: attachments.iter().map(ToString::to_string).collect(),
+                shunted: counts.map_or(0, |counts| counts.get(Counter::Shunted)),
             },
             drops: drops(counts, view),
             packets: view.counts.decoders.packets,

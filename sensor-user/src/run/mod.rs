@@ -9,6 +9,7 @@
 mod house;
 mod mind;
 mod outlets;
+mod shunts;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ const FAREWELL: Duration = Duration::from_millis(700);
 const GOODBYE: Duration = Duration::from_millis(400);
 /// Endpoints told by the endpoint mapper that may wait to be learned.
 const ENDPOINTS_IN_FLIGHT: usize = 256;
+/// Connections that may wait to be shunted.
+const SHUNTS_IN_FLIGHT: usize = 1024;
 
 /// Watches the network until a signal says to stop. `path` is where `config` came from.
 ///
@@ -94,14 +97,18 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
     let (keytab, keys) = watch::channel(keytab);
     let (reports, inbox) = bounded(REPORTS_IN_FLIGHT);
     let (failed, failures) = bounded(1);
+    let (shunts, shunted) = bounded(SHUNTS_IN_FLIGHT);
     let sources = kernel.sources();
     let count = sources.len();
     let deal = Deal::live(config.live_tunnels());
     let mut workers = Vec::new();
     for (index, source) in sources.into_iter().enumerate() {
-        let worker = Worker::new(index, source, &name, deal)
+        let mut worker = Worker::new(index, source, &name, deal)
             .with_keys(keys.clone())
             .until(Arc::clone(&stop));
+        if config.capture.shunt {
+            worker = worker.shunting(shunts.clone());
+        }
         let (reports, failed) = (reports.clone(), failed.clone());
         workers.push(spawn(&format!("decode-{index}"), move || {
             if let Err(error) = worker.run(&reports) {
@@ -149,9 +156,10 @@ pub fn run(config: Config, path: Option<&Path>) -> Result<()> {
         logging,
         started,
         losses: house::Losses::default(),
+        shunts: shunts::Shunts::default(),
         config,
     };
-    let ended = house.keep(&signals, &learned, &failures);
+    let ended = house.keep(&signals, &learned, &shunted, &failures);
 
     house.kernel.detach();
     stop.store(true, Ordering::Release);

@@ -93,6 +93,7 @@ pub fn health() -> SensorHealth {
         capture: CaptureHealth {
             mode: "host".into(),
             attachments: vec!["eth0 ingress: native XDP".into()],
+            shunted: 0,
         },
         drops: [("ring full".to_owned(), 17)].into(),
         packets: 1_234_567,

@@ -61,6 +61,9 @@ pub struct CaptureHealth {
     pub mode: String,
     /// One line an attachment: `eth0 ingress: native XDP`.
     pub attachments: Vec<String>,
+    /// Packets that the kernel kept, since the decoder had said that it needs no more of their
+    /// connections.
+    pub shunted: u64,
 }
 
 /// Losses by reason. A reason that never occurred is absent.

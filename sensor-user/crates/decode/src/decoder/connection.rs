@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use goshawk_model::Timestamp;
 
+use super::shunt::Shunts;
 use super::{Decoded, Stamp};
 use crate::flow::stream::{Direction, Segment};
 use crate::flow::{FlowKey, Side};
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
     pub(super) keys: dns::Keys,
     pub(super) inventory: Inventory,
+    /// What the kernel is asked to keep, if it can.
+    pub(super) shunts: Option<Shunts>,
     /// The next free number among the activities of the packet at hand.
     pub(super) sub: u32,
 }
@@ -45,7 +48,20 @@ pub(super) struct Connection {
     /// answered or followed: anybody could have forged it to make us forget what we know.
     reopening: Option<Side>,
     reopening_number: u32,
+    shunt: Shunt,
 }
+
+/// Whether the kernel may keep what still comes of a connection but its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shunt {
+    #[default]
+    Unasked,
+    /// It was asked to; so many packets have come all the same since.
+    Asked { packets: u8 },
+}
+
+/// It is asked again after so many packets: it may have had no room.
+const ASK_AGAIN: u8 = 64;
 
 /// The first number of what is told without a packet of its own, behind all that the flow's last
 /// packet tells: its place must not depend on what else the decoder looks after.
@@ -69,6 +85,7 @@ impl Shared {
             endpoints: Endpoints::new(),
             keys: dns::Keys::new(),
             inventory: Inventory::new(),
+            shunts: None,
             sub: 0,
         }
     }
@@ -125,6 +142,29 @@ impl Connection {
         !self.low.is_seen() && !self.high.is_seen() && self.session.is_spent()
     }
 
+    /// Whether the kernel is to be asked to keep what still comes but the connection's end. What
+    /// comes all the same is of no interest from now on, and what does not come is not missing.
+    pub(super) fn asks_for_shunt(&mut self) -> bool {
+        if !self.session.is_opaque() {
+            return false;
+        }
+        if let Shunt::Asked { packets } = &mut self.shunt
+            && *packets < ASK_AGAIN
+        {
+            *packets += 1;
+            return false;
+        }
+        self.low.release();
+        self.high.release();
+        self.shunt = Shunt::Asked { packets: 0 };
+        true
+    }
+
+    /// Whether packets of a conversation may be left out.
+    fn is_shunted(&self) -> bool {
+        self.shunt != Shunt::Unasked && matches!(self.session, Session::Stream(_))
+    }
+
     /// Bytes held.
     pub(super) fn held(&self) -> usize {
         self.low.held() + self.high.held() + self.session.held()
@@ -174,7 +214,7 @@ impl Connection {
             // One that is not exactly in order is a forgery, or answered by a challenge
             // (RFC 5961 3.2).
             let direction = self.direction(side);
-            if !direction.is_seen() || direction.expects(segment.sequence) {
+            if self.is_shunted() || !direction.is_seen() || direction.expects(segment.sequence) {
                 self.close(cx);
             }
             return;
@@ -189,6 +229,16 @@ impl Connection {
 
     /// Takes what a segment carries.
     fn data(&mut self, side: Side, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        if self.is_shunted() {
+            // Where its numbers are by now is not known.
+            if segment.fin {
+                self.direction_mut(side).finish(segment);
+            }
+            if self.low.is_finished() && self.high.is_finished() {
+                self.close(cx);
+            }
+            return;
+        }
         match self.session {
             Session::Ignored => return,
             Session::Over if self.direction(side).is_past(segment.sequence) => return,

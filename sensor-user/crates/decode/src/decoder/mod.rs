@@ -2,8 +2,10 @@
 
 mod connection;
 mod flows;
+mod shunt;
 mod table;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use etherparse::{IpNumber, TcpSlice, UdpSlice};
@@ -21,6 +23,7 @@ use crate::protocol;
 use crate::stats::{Drop, Stats};
 
 use connection::{Flags, Shared};
+use shunt::Shunts;
 use table::Table;
 
 /// Makes activities of the frames of one stream of packets.
@@ -77,6 +80,21 @@ impl Decoder {
     /// Opens tickets with these keys from now on, or none.
     pub fn set_keytab(&mut self, keytab: Option<Arc<Keytab>>) {
         self.shared.keytab = keytab;
+    }
+
+    /// Also says what it needs no more, to be asked for with [`Self::take_shunts`].
+    #[must_use]
+    pub fn with_shunts(mut self) -> Self {
+        self.shared.shunts = Some(Shunts::default());
+        self
+    }
+
+    /// The TCP connections of which, since it was asked last, nothing more was found to be needed
+    /// but SYN, FIN and RST. What is left out of them is no loss, and changes no activity; if
+    /// nothing is, they are told again.
+    pub fn take_shunts(&mut self) -> Vec<[SocketAddr; 2]> {
+        let shunts = self.shared.shunts.as_mut();
+        shunts.map(Shunts::take).unwrap_or_default()
     }
 
     /// Takes a packet; what it completes is appended to `out`.

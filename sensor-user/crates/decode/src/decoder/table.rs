@@ -66,6 +66,11 @@ impl Table {
         }
         connection.touch(stamp);
         packet(connection, &mut shared.context(key, stamp, out));
+        if let Some(shunts) = &mut shared.shunts
+            && connection.asks_for_shunt()
+        {
+            shunts.ask(key);
+        }
         self.held = (self.held + connection.held()).saturating_sub(held);
         rearm(&mut self.timers, place, connection, shared);
         let class = class_of(key, connection);

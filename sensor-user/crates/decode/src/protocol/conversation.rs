@@ -44,6 +44,12 @@ pub(crate) trait Conversation: fmt::Debug + Send {
         false
     }
 
+    /// Whether nothing that may still come on the TCP connection tells anything, whatever it is: not
+    /// only what is sealed now, but what could follow it. The kernel may then keep it.
+    fn is_opaque(&self) -> bool {
+        false
+    }
+
     /// Bytes held of messages that are not complete, beside those of the stream itself.
     fn held(&self) -> usize {
         0

@@ -59,6 +59,15 @@ impl Session {
         self.conversation().is_none_or(Conversation::is_spent)
     }
 
+    /// Whether nothing that may still come on the connection tells anything.
+    pub(crate) fn is_opaque(&self) -> bool {
+        match self {
+            Self::Ignored => true,
+            Self::Stream(conversation) => conversation.is_opaque(),
+            Self::Undecided | Self::Datagrams(..) | Self::Over => false,
+        }
+    }
+
     /// Bytes held of incomplete messages.
     pub(crate) fn held(&self) -> usize {
         self.conversation().map_or(0, Conversation::held)

@@ -119,6 +119,13 @@ impl Direction {
         self.end.is_some_and(|end| end.get() <= self.next)
     }
 
+    /// A FIN came, and whatever is missing before it is of no interest.
+    pub(crate) fn finish(&mut self, segment: &Segment<'_>) {
+        let length = segment.data.len() as u64 + u64::from(segment.missing);
+        self.next = self.position(segment.sequence) + length;
+        self.end = NonZeroU64::new(self.next);
+    }
+
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
         self.buffers.as_ref().map_or(0, |buffers| buffers.held())

@@ -84,6 +84,12 @@ impl Conversation for Connection {
         self.exchanges.matter()
     }
 
+    /// Once it is a tunnel, or another protocol, what is inside is not HTTP any more.
+    fn is_opaque(&self) -> bool {
+        let is_rest = [self.low, self.high] == [Part::Rest, Part::Rest];
+        is_rest && self.exchanges.deadline().is_none()
+    }
+
     fn deadline(&self) -> Option<Timestamp> {
         self.exchanges.deadline()
     }

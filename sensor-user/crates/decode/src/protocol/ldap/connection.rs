@@ -95,6 +95,12 @@ impl Conversation for Connection {
         self.operations.is_empty() && self.binds.is_empty()
     }
 
+    /// LDAPS is TLS to its end. After StartTLS the connection may go on in the clear (RFC 4511
+    /// 4.14.3), and so it may after a bind that takes the layer of SASL away.
+    fn is_opaque(&self) -> bool {
+        self.tls.is_all()
+    }
+
     fn held(&self) -> usize {
         self.inside.iter().map(Inside::held).sum()
     }

@@ -22,9 +22,15 @@ pub(super) enum Tls {
     Unseen,
     /// The client has begun.
     Begun(Box<Begun>),
+    /// Nothing more is told of it, and there is nothing else: both sides have agreed on it where
+    /// the server speaks nothing but TLS.
+    All,
     /// Nothing more is told of it.
     Told,
 }
+
+/// The ports of LDAPS and of the global catalog's ([MS-ADTS] 5.1.1).
+const TLS_PORTS: [u16; 2] = [636, 3269];
 
 /// A client's beginning that waits for the server's word.
 #[derive(Debug)]
@@ -40,6 +46,11 @@ impl Tls {
         !matches!(self, Self::Unseen)
     }
 
+    /// Whether nothing but TLS can come on the connection.
+    pub(super) fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
     /// Takes a record.
     pub(super) fn record(&mut self, side: Side, bytes: &[u8], cx: &mut Context<'_>) -> Step {
         let Some(length) = hello::length(bytes) else {
@@ -49,7 +60,7 @@ impl Tls {
                 Step::Astray
             };
         };
-        if !matches!(self, Self::Told) {
+        if !matches!(self, Self::All | Self::Told) {
             let worth = if bytes.len() == HEADER {
                 length.min(HEADER + 1)
             } else if hello::is_client_hello(bytes) {
@@ -69,7 +80,7 @@ impl Tls {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Begun(begun) => Some(begun.deadline),
-            Self::Unseen | Self::Told => None,
+            Self::Unseen | Self::All | Self::Told => None,
         }
     }
 
@@ -122,6 +133,11 @@ impl Tls {
     fn tell(&mut self, outcome: Outcome, moment: Moment, cx: &mut Context<'_>) {
         if let Self::Begun(begun) = std::mem::replace(self, Self::Told) {
             let client = begun.asked.client;
+            // Only who opened the connection to such a port cannot speak anything else there.
+            let is_server = TLS_PORTS.contains(&cx.flow.end(client.other()).port());
+            if outcome == Outcome::Success && is_server && cx.opener == Some(client) {
+                *self = Self::All;
+            }
             let kind = begun.asked.told(Operation::Tls(begun.hello), None);
             cx.emit(moment, client, Draft::new(kind, outcome));
         }
