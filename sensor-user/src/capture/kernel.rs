@@ -326,8 +326,12 @@ impl Kernel {
     pub fn unshunt(&mut self, ends: [SocketAddr; 2]) -> Result<(), CaptureError> {
         let mut shunts: HashMap<_, Connection, u8> = self.table("SHUNTS")?;
         match shunts.remove(&between(ends)) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(refused_map(&error)),
+            Err(MapError::SyscallError(error))
+                if error.io_error.kind() == io::ErrorKind::NotFound =>
+            {
+                Ok(())
+            }
+            other => other.map_err(|error| refused_map(&error)),
         }
     }
 

@@ -36,8 +36,19 @@ pub(crate) fn tcp(
     flags: Flags,
     payload: &[u8],
 ) -> Vec<u8> {
+    tcp_at(1000, from, to, flags, payload)
+}
+
+/// The same with a sequence number.
+pub(crate) fn tcp_at(
+    sequence: u32,
+    from: ([u8; 4], u16),
+    to: ([u8; 4], u16),
+    flags: Flags,
+    payload: &[u8],
+) -> Vec<u8> {
     let builder = PacketBuilder::ethernet2(MACS.0, MACS.1).ipv4(from.0, to.0, 64);
-    let builder = builder.tcp(from.1, to.1, 1000, 8192);
+    let builder = builder.tcp(from.1, to.1, sequence, 8192);
     let builder = match flags {
         Flags::Syn => builder.syn(),
         Flags::Ack => builder.ack(1),

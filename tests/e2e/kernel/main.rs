@@ -1,6 +1,6 @@
 //! The kernel program on the running kernel: frames through it one by one ([`rehearsed`]), and on
 //! real interfaces in namespaces of the tests' own ([`live`]); what a tap sees in tunnels, both ways
-//! ([`tunnels`]).
+//! ([`tunnels`]); what is left out once it is needed no more ([`shunts`]).
 //!
 //! These tests need root. Without it they fail: a test that skips itself proves nothing.
 #![expect(
@@ -11,6 +11,7 @@
 mod frames;
 mod live;
 mod rehearsed;
+mod shunts;
 mod tunnels;
 
 use std::time::{Duration, Instant};
