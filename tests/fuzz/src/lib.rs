@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod sealed;
 mod story;
 
+pub use sealed::opened;
 pub use story::{Speech, run};

@@ -42,7 +42,12 @@ const LOSS: u32 = 200;
 /// # Panics
 /// Where something does not hold that must hold for any story.
 pub fn run(speech: Speech, story: &[u8]) {
-    let mut decoder = Decoder::new(Arc::from("fuzz"), Limits::default());
+    let decoder = Decoder::new(Arc::from("fuzz"), Limits::default());
+    tell(decoder, speech, story);
+}
+
+/// The same, to this decoder.
+pub(crate) fn tell(mut decoder: Decoder, speech: Speech, story: &[u8]) {
     let mut out = Vec::new();
     let mut now = Timestamp::from_parts(1_772_359_200, 0);
     let mut sent = [1_u32, 1];

@@ -17,7 +17,7 @@ use crate::lab::Lab;
 use crate::labels::{Label, Labels};
 use crate::namespace::Namespace;
 use crate::network::{BRIDGE, Network};
-use crate::scene::Scene;
+use crate::scene::{Jump, Scene};
 
 /// How long the capture runs before the scene begins and after it has ended.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -32,13 +32,14 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
     let place = tempfile::tempdir().context("no temporary folder")?;
     let raw = place.path().join("scene.pcap");
     let recorder = Recorder::start(lab.network(), &raw)?;
-    scene.play(lab)?;
+    let jumps = scene.play(lab)?;
     recorder.stop()?;
     let mut capture = Capture::load(&raw)?;
     if capture.packets.is_empty() {
         bail!("nothing was captured of {}", scene.name);
     }
     blank_sealed_replies(&mut capture);
+    jump(&mut capture, &jumps);
     let target = folder.join(&label.file);
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
@@ -52,6 +53,14 @@ pub fn record(lab: &mut Lab, scene: &Scene, folder: &Path) -> Result<Label> {
     labels.put(label.clone());
     labels.save(folder)?;
     Ok(label)
+}
+
+/// Moves what was captured after a jump of the scene's clock.
+fn jump(capture: &mut Capture, jumps: &[Jump]) {
+    for packet in &mut capture.packets {
+        let passed = jumps.iter().filter(|jump| jump.at <= packet.time);
+        packet.time += passed.map(|jump| jump.by).sum::<Duration>();
+    }
 }
 
 /// The keys of these accounts, in a file of the first controller's.
@@ -150,5 +159,28 @@ impl Drop for Recorder {
         // Both fail only if tcpdump has ended, as it has after `stop`.
         let _ = self.tcpdump.kill();
         let _ = self.tcpdump.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Packet;
+
+    #[test]
+    fn what_comes_after_a_jump_is_later() {
+        let at = |seconds| Packet {
+            time: Duration::from_secs(seconds),
+            frame: Vec::new(),
+        };
+        let jump_at = |seconds, by| Jump {
+            at: Duration::from_secs(seconds),
+            by: Duration::from_secs(by),
+        };
+        let mut capture = Capture {
+            packets: vec![at(1), at(5), at(9)],
+        };
+        jump(&mut capture, &[jump_at(5, 100), jump_at(6, 1_000)]);
+        assert_eq!(capture.packets, [at(1), at(105), at(1_109)]);
     }
 }

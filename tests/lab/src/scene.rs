@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -62,8 +63,8 @@ pub struct Script {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a step is `on` (a host) with `run` or `serve` (a bash script), or `controller` (the \
-                 second one's) \"host\", \"join\" or \"start\""
+    expecting = "a step is `on` (a host) with `run` or `serve` (a bash script), `controller` (the \
+                 second one's) \"host\", \"join\" or \"start\", or `later` (hours)"
 )]
 enum Step {
     /// A bash script on a host; see [`Host::script`](crate::Host::script).
@@ -72,6 +73,17 @@ enum Step {
     Serve { on: String, serve: String },
     /// Something the second controller does.
     Controller { controller: Deed },
+    /// So many hours pass, which nobody waits for: the recording's clock jumps ahead.
+    Later { later: u32 },
+}
+
+/// A moment at which a recording's clock jumps ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// When, since 1970.
+    pub at: Duration,
+    /// How far.
+    pub by: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -166,20 +178,21 @@ impl Scene {
             host.script("rm -f krb5cc *.ccache")?;
         }
         take(&self.script.prepare, lab)
+            .map(drop)
             .with_context(|| format!("cannot prepare the scene {}", self.name))
     }
 
-    /// Lets it happen.
+    /// Lets it happen; returns where the recording's clock is to jump ahead.
     ///
     /// # Errors
     /// If a step fails, or if the tool did not do what the scene is about.
-    pub fn play(&self, lab: &mut Lab) -> Result<()> {
+    pub fn play(&self, lab: &mut Lab) -> Result<Vec<Jump>> {
         take(&self.script.play, lab).with_context(|| format!("the scene {} failed", self.name))
     }
 }
 
-fn take(steps: &[Step], lab: &mut Lab) -> Result<()> {
-    let mut servers = Vec::new();
+fn take(steps: &[Step], lab: &mut Lab) -> Result<Vec<Jump>> {
+    let (mut servers, mut jumps) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Run { on, run } => {
@@ -191,9 +204,13 @@ fn take(steps: &[Step], lab: &mut Lab) -> Result<()> {
                 Deed::Join => lab.enlist_second_controller()?,
                 Deed::Start => lab.second_controller()?,
             },
+            Step::Later { later } => jumps.push(Jump {
+                at: SystemTime::now().duration_since(UNIX_EPOCH)?,
+                by: Duration::from_secs(u64::from(*later) * 3600),
+            }),
         }
     }
-    Ok(())
+    Ok(jumps)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         eprintln!("── a Samba domain in network namespaces (some 20 seconds)");
         let mut lab = Lab::new()?;
         let dc = Arc::clone(lab.host("dc1")?.namespace());
-        let mut play = |act: &Act| act.scene()?.play(&mut lab);
+        let mut play = |act: &Act| act.scene()?.play(&mut lab).map(drop);
         show(options, &programs, &dc, INTERFACE, &interrupt, &mut play)
     } else {
         let stage = Stage::new()?;

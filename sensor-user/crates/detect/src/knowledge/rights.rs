@@ -86,8 +86,8 @@ pub(super) fn issued_at_logon(activity: &Activity) -> Option<(&str, &Opened)> {
     let Answer::Issued { ticket, .. } = &exchange.answer else {
         return None;
     };
-    let service = Service::new(&ticket.service);
     let opened = ticket.opened.as_deref()?;
+    let service = Service::new(&ticket.service);
     service.is_own_kdc().then_some((service.realm(), opened))
 }
 
