@@ -2,7 +2,9 @@
 //! finds arrives at a real console. Then the same with everything that can go wrong on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::thread::sleep;
@@ -287,6 +289,36 @@ fn a_reload_takes_over_what_it_can_and_names_the_rest() -> Result<()> {
     running.running().signal(Signal::SIGHUP)?;
     eventually("the mistake is logged", SOON, || {
         scene.sensor.log().contains("controllers").then_some(())
+    })?;
+    running.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_keytab_is_taken_over_by_a_reload_and_a_broken_one_changes_nothing() -> Result<()> {
+    let scene = Scene::new()?;
+    let mut running = scene.sensor.start(scene.place())?;
+    // Where the sensor may read also after it has given up its privileges.
+    let keytab = scene.sensor.config().with_file_name("krbtgt.keytab");
+    let with_keys = tables("").replace("[domain]", &format!("[domain]\nkeytab = {keytab:?}"));
+    scene.sensor.configure("dc1", &with_keys)?;
+    fs::copy(
+        labels::folder().join("attack/diamond-ticket.keytab"),
+        &keytab,
+    )?;
+    fs::set_permissions(&keytab, Permissions::from_mode(0o600))?;
+    let mut reload = |said: &str| -> Result<()> {
+        running.running().signal(Signal::SIGHUP)?;
+        eventually("the reload is logged", SOON, || {
+            scene.sensor.log().contains(said).then_some(())
+        })
+    };
+    reload("opened with the keys of krbtgt/hawk.example")?;
+    fs::write(&keytab, "broken")?;
+    reload("the old keys stay")?;
+    scene.play("attack/diamond-ticket.pcap.gz")?;
+    eventually("what is inside the ticket is found", SOON, || {
+        scene.sensor.alerts_of(2013).ok()?.pop()
     })?;
     running.stop()?;
     Ok(())

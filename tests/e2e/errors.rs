@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use goshawk_lab::{STAGE_INTERFACE, Stage};
+use goshawk_lab::{STAGE_INTERFACE, Stage, labels};
 use goshawk_tests::{Console, Place, Programs, Said, Sensor, eventually};
 
 struct Attempt {
@@ -54,6 +54,35 @@ fn a_misspelt_key_names_the_nearest() -> Result<()> {
                 .verb(attempt.place(), verb, &[])?;
         said.one_clear_line(2, &["sensor.toml:", "capure", "'capture'"]);
     }
+    Ok(())
+}
+
+#[test]
+fn keys_that_others_can_read_are_refused_and_so_is_what_is_no_keytab() -> Result<()> {
+    let attempt = Attempt::new()?;
+    let keytab = attempt.folder.path().join("krbtgt.keytab");
+    let tables = format!("[domain]\nkeytab = {keytab:?}\n");
+    let told = |verb: &str| attempt.sensor(&tables)?.verb(attempt.place(), verb, &[]);
+    let lab_s = labels::folder().join("attack/diamond-ticket.keytab");
+    for verb in ["run", "check"] {
+        fs::copy(&lab_s, &keytab)?;
+        fs::set_permissions(&keytab, Permissions::from_mode(0o644))?;
+        told(verb)?.one_clear_line(2, &["krbtgt.keytab", "mode 0644", "chmod 600"]);
+        fs::set_permissions(&keytab, Permissions::from_mode(0o600))?;
+        fs::write(&keytab, "secret")?;
+        told(verb)?.one_clear_line(2, &["krbtgt.keytab", "not a keytab"]);
+        fs::remove_file(&keytab)?;
+        told(verb)?.one_clear_line(2, &["krbtgt.keytab", "No such file"]);
+    }
+    fs::copy(&lab_s, &keytab)?;
+    fs::set_permissions(&keytab, Permissions::from_mode(0o600))?;
+    let tables = capture("host", STAGE_INTERFACE) + &tables;
+    let check = attempt
+        .sensor(&tables)?
+        .verb(attempt.place(), "check", &[])?;
+    assert_eq!(check.status, 0, "{check:?}");
+    let said = "opened with the keys of krbtgt/hawk.example@hawk.example (version 1)";
+    assert!(check.out.contains(said), "{check:?}");
     Ok(())
 }
 

@@ -16,6 +16,9 @@ use crate::labels::{self, Labels};
 /// Silence between two recordings.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Silence in a recording that is longer, hours that pass in a scene, is cut.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
 /// When the composed capture begins (2026-01-01T00:00:00Z).
 pub(crate) const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
@@ -73,10 +76,11 @@ fn append(
     let Some(first) = part.packets.first() else {
         return Ok(start);
     };
-    let mut end = start;
+    let (mut end, mut last) = (start, first.time);
     for packet in &part.packets {
         // Two processors may stamp neighbours out of order by microseconds.
-        end = end.max(start + packet.time.saturating_sub(first.time));
+        end += packet.time.saturating_sub(last).min(LONGEST_SILENCE);
+        last = last.max(packet.time);
         let mut frame = packet.frame.clone();
         cast.dress(&mut frame);
         Packet { time: end, frame }.write(file)?;
