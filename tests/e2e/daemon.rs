@@ -11,7 +11,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
-use goshawk_lab::{Capture, DC1, Pace, STAGE_INTERFACE, Stage, compose, labels};
+use etherparse::PacketBuilder;
+use goshawk_lab::{Capture, DC1, Pace, Packet, STAGE_INTERFACE, Stage, compose, labels};
 use goshawk_tests::{Console, Place, Portal, Programs, Sensor, eventually, holds_for, replay};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -208,6 +209,21 @@ fn a_daemon_stalled_after_an_endpoint_mapper_answer_still_finds_dcsync() -> Resu
             .ok()
             .filter(|alerts| alerts.len() == 1)
     })?;
+    running.stop()?;
+    Ok(())
+}
+
+#[test]
+fn what_nobody_can_read_stays_in_the_kernel_and_is_no_loss() -> Result<()> {
+    let scene = Scene::new()?;
+    let running = scene.sensor.start(scene.place())?;
+    scene.play_capture(&ldaps(150), 1.0)?;
+    let status = eventually("the sensor says what was left out", SOON, || {
+        let status = scene.sensor.status().ok()?;
+        (status["capture"]["shunted"].as_u64()? > 200).then_some(status)
+    })?;
+    assert_eq!(status["problems"], Value::Array(Vec::new()), "{status:#}");
+    assert!(status["drops"]["stream-gap"].is_null(), "{status:#}");
     running.stop()?;
     Ok(())
 }
@@ -558,4 +574,49 @@ fn from_port(frame: &[u8], port: u16) -> bool {
         SlicedPacket::from_ethernet(frame).map(|sliced| sliced.transport),
         Ok(Some(TransportSlice::Tcp(tcp))) if tcp.source_port() == port
     )
+}
+
+/// A connection over TLS to the stand-in, in which each side sends `count` records, one each ten
+/// milliseconds.
+fn ldaps(count: usize) -> Capture {
+    const CLIENT: ([u8; 4], u16) = ([10, 83, 0, 50], 50_000);
+    let server = (DC1.octets(), 636);
+    let mut capture = Capture::default();
+    let (mut asked, mut answered) = (1000, 7000);
+    let mut say = |from_client: bool, syn: bool, payload: &[u8]| {
+        let (from, to, sequence, acknowledged) = if from_client {
+            (CLIENT, server, &mut asked, answered)
+        } else {
+            (server, CLIENT, &mut answered, asked)
+        };
+        let mut tcp = PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4(from.0, to.0, 64)
+            .tcp(from.1, to.1, *sequence, 64_000);
+        if syn {
+            tcp = tcp.syn();
+        }
+        if !(syn && from_client) {
+            tcp = tcp.ack(acknowledged);
+        }
+        let mut frame = Vec::with_capacity(tcp.size(payload.len()));
+        // A vector takes all that is written to it.
+        let _ = tcp.write(&mut frame, payload);
+        *sequence += payload.len() as u32 + u32::from(syn);
+        let time = Duration::from_millis(10) * capture.packets.len() as u32;
+        capture.packets.push(Packet { time, frame });
+    };
+    say(true, true, &[]);
+    say(false, true, &[]);
+    // The hellos of both sides, as short as they can be.
+    say(
+        true,
+        false,
+        &[&[22, 3, 1, 0, 43, 1, 0, 0, 39, 3, 3][..], &[0; 37]].concat(),
+    );
+    say(false, false, &[22, 3, 3, 0, 4, 2, 0, 0, 0]);
+    for _ in 0..count {
+        say(true, false, &[23, 3, 3, 0, 4, 9, 9, 9, 9]);
+        say(false, false, &[23, 3, 3, 0, 4, 9, 9, 9, 9]);
+    }
+    capture
 }

@@ -44,7 +44,7 @@ const MODULES: [&str; 6] = ["llc", "stp", "bridge", "veth", "sch_ingress", "cls_
 const PROGRAMS: [&str; 3] = ["dash", "ip", "tc"];
 
 /// What is run on each kernel.
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 14] = [
     "rehearsed::a_frame_larger_than_a_record_arrives_whole",
     "rehearsed::a_full_ring_loses_nothing_uncounted",
     "rehearsed::an_endpoint_is_learned_from_its_first_request",
@@ -55,6 +55,8 @@ const TESTS: [&str; 12] = [
     "live::nothing_stays_attached",
     "live::what_a_killed_sensor_left_is_replaced_and_can_be_cleaned",
     "live::without_native_xdp_arriving_frames_are_seen_by_tc",
+    "shunts::a_connection_s_edges_are_seen_and_end_the_shunt",
+    "shunts::behind_a_tap_the_connection_inside_is_shunted",
     "tunnels::a_tunnel_s_fragments_go_whole_to_the_worker_of_what_is_inside",
     "tunnels::the_packet_inside_takes_the_place_of_the_outside",
 ];
