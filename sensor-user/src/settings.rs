@@ -36,6 +36,7 @@ fn settings(
         own_addresses,
         honeytokens: config.domain.honeytokens.clone(),
         sensitive: config.domain.sensitive.clone(),
+        policy: config.domain.policy(),
         learning: Learning {
             enabled: config.learning.enabled.unwrap_or(learn),
         },

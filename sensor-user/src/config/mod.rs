@@ -8,6 +8,7 @@ mod unknown;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use goshawk_decode::Tunnels;
 use goshawk_model::{Account, Timestamp};
@@ -120,6 +121,52 @@ pub struct Domain {
     pub sensitive: Vec<Account>,
     /// A file with keys that tickets are opened with.
     pub keytab: Option<PathBuf>,
+    /// How long a Kerberos ticket lives, hours; learned from traffic unless given.
+    pub ticket_hours: Option<u32>,
+    /// For how long it can be renewed, days.
+    pub renew_days: Option<u32>,
+    /// After how many wrong passwords an account is locked; 0: never. Learned from traffic unless given.
+    pub lockout_after: Option<u32>,
+    /// How long wrong passwords are counted together, minutes.
+    pub lockout_minutes: Option<u32>,
+}
+
+impl Domain {
+    /// The domain's policy, as far as it is said.
+    pub fn policy(&self) -> goshawk_detect::Policy {
+        const HOUR: Duration = Duration::from_secs(3600);
+        goshawk_detect::Policy {
+            ticket_age: self.ticket_hours.map(|hours| HOUR * hours),
+            renew_age: self.renew_days.map(|days| HOUR * 24 * days),
+            lockout_after: self.lockout_after,
+            lockout_window: self.lockout_minutes.map(|minutes| HOUR / 60 * minutes),
+        }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        if self
+            .ticket_hours
+            .is_some_and(|hours| !(1..=8784).contains(&hours))
+        {
+            return Err("domain.ticket_hours: between 1 and 8784".to_owned());
+        }
+        if self
+            .renew_days
+            .is_some_and(|days| !(1..=366).contains(&days))
+        {
+            return Err("domain.renew_days: between 1 and 366".to_owned());
+        }
+        if self.lockout_after.is_some_and(|tries| tries > 999) {
+            return Err("domain.lockout_after: between 0 and 999".to_owned());
+        }
+        if self
+            .lockout_minutes
+            .is_some_and(|minutes| !(1..=99_999).contains(&minutes))
+        {
+            return Err("domain.lockout_minutes: between 1 and 99999".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// `[learning]`: whether findings that are relative to a baseline wait until there is one.
@@ -446,6 +493,7 @@ impl Config {
         if !(8..=1 << 20).contains(&self.sensor.spool_mib) {
             return Err("sensor.spool_mib: between 8 and 1048576".to_owned());
         }
+        self.domain.validate()?;
         let name = self.sensor_name();
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
@@ -498,6 +546,10 @@ mod tests {
         assert!(error("[domain]\ncontrollers = [\"dc1\"]\n").starts_with("sensor.toml:2:"));
         assert!(error("[capture]\ninterfaces = []\n").contains("at least one interface"));
         assert!(error("[capture]\nworkers = 0\n").contains("between 1 and 64"));
+        assert!(error("[domain]\nticket_hours = 0\n").contains("between 1 and 8784"));
+        assert!(error("[domain]\nrenew_days = 1000\n").contains("between 1 and 366"));
+        assert!(error("[domain]\nlockout_after = 1000\n").contains("between 0 and 999"));
+        assert!(error("[domain]\nlockout_minutes = 0\n").contains("between 1 and 99999"));
         assert!(error("[capture\n").starts_with("sensor.toml:1:"));
     }
 

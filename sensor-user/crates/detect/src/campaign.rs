@@ -45,6 +45,16 @@ pub(crate) struct Judgement {
     pub(crate) confidence: Confidence,
 }
 
+/// Whether a campaign that was not told yet is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Tell,
+    /// It is in no hurry, and something may come to light.
+    Wait,
+    /// Something came to light.
+    Drop,
+}
+
 /// What a detection tells people about a campaign.
 pub(crate) struct Story {
     /// One sentence: who did what to whom.
@@ -308,8 +318,14 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
     ) {
         while let Some(key) = self.touched.pop_first() {
             if let Some(campaign) = self.open.get_mut(&key) {
-                self.stats.raised += u64::from(campaign.revision == 0);
-                campaign.tell_if_due::<D>(scene, out);
+                match campaign.readiness::<D>(scene) {
+                    Readiness::Tell => {
+                        self.stats.raised += u64::from(campaign.revision == 0);
+                        campaign.tell_if_due::<D>(scene, out);
+                    }
+                    Readiness::Wait => {}
+                    Readiness::Drop => drop(self.take(&key)),
+                }
             }
         }
         while self.open.len() > scene.settings.limits.open_campaigns {
@@ -335,15 +351,19 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         scene: &Scene<'_>,
         out: &mut Vec<Output>,
     ) {
-        let mut quiet = Vec::new();
+        let mut over = Vec::new();
         for (key, campaign) in &mut self.open {
-            if campaign.heard + QUIET <= scene.now {
-                quiet.push(key.clone());
-            } else {
-                campaign.tell_if_due::<D>(scene, out);
+            match campaign.readiness::<D>(scene) {
+                _ if campaign.heard + QUIET <= scene.now => over.push(key.clone()),
+                Readiness::Tell => {
+                    self.stats.raised += u64::from(campaign.revision == 0);
+                    campaign.tell_if_due::<D>(scene, out);
+                }
+                Readiness::Wait => {}
+                Readiness::Drop => over.push(key.clone()),
             }
         }
-        for key in quiet {
+        for key in over {
             out.extend(self.close::<D>(&key, scene));
         }
     }
@@ -374,17 +394,34 @@ impl<K: Ord + Clone + std::fmt::Display, F: Default> Campaigns<K, F> {
         key: &K,
         scene: &Scene<'_>,
     ) -> Option<Output> {
-        let mut campaign = self.open.remove(key)?;
-        self.counted = self.counted.saturating_sub(campaign.counted.len());
+        let mut campaign = self.take(key)?;
+        if campaign.readiness::<D>(scene) == Readiness::Drop {
+            return None;
+        }
+        self.stats.raised += u64::from(campaign.revision == 0);
         let judgement = D::judge(&campaign, scene);
         if campaign.news || campaign.told != Some(judgement) {
             campaign.revision += 1;
         }
         Some(Output::Closed(campaign.alert::<D>(judgement, scene)))
     }
+
+    fn take(&mut self, key: &K) -> Option<Campaign<F>> {
+        let campaign = self.open.remove(key)?;
+        self.counted = self.counted.saturating_sub(campaign.counted.len());
+        Some(campaign)
+    }
 }
 
 impl<F> Campaign<F> {
+    /// What was told once is told to its end.
+    fn readiness<D: Detection<Facts = F>>(&self, scene: &Scene<'_>) -> Readiness {
+        match self.revision {
+            0 => D::readiness(self, scene),
+            _ => Readiness::Tell,
+        }
+    }
+
     fn tell_if_due<D: Detection<Facts = F>>(&mut self, scene: &Scene<'_>, out: &mut Vec<Output>) {
         let judgement = D::judge(self, scene);
         let judged_anew = self.told != Some(judgement);

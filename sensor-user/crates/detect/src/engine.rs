@@ -8,7 +8,7 @@ use goshawk_model::{Activity, Alert, Coverage, Gap, Timestamp};
 use crate::campaign::CampaignStats;
 use crate::clock::Placed;
 use crate::description::Description;
-use crate::detections::CATALOGUE;
+use crate::detections::{CATALOGUE, Run};
 use crate::scene::Scene;
 use crate::settings::Settings;
 use crate::snapshot::{self, RestoreError, State};
@@ -122,10 +122,10 @@ impl Engine {
         let mut out = Vec::new();
         let placed = self.state.clock.finish();
         self.take(&placed, &mut out);
-        let (scene, detections) = self.scene(self.state.clock.now(), false);
-        for detection in detections.each() {
-            detection.finish(&scene, &mut out);
-        }
+        self.each(
+            |detection, scene, out| detection.finish(scene, out),
+            &mut out,
+        );
         out
     }
 
@@ -197,8 +197,11 @@ impl Engine {
     fn look(&mut self, activity: &Activity, at: Timestamp, out: &mut Vec<Output>) {
         let now = self.state.clock.now();
         let repeated = self.state.knowledge.learn(activity, now, &self.settings);
+        let told = out.len();
         let (scene, detections) = self.scene(at, repeated);
         detections.observe(activity, &scene, out);
+        let told = out.get(told..).unwrap_or_default();
+        self.state.knowledge.suspects.learn(told, now);
     }
 
     /// Lets windows close that the clock has passed.
@@ -208,10 +211,35 @@ impl Engine {
             return;
         }
         self.state.swept = now;
-        self.state.knowledge.expire(now);
-        let (scene, detections) = self.scene(now, false);
+        self.state.knowledge.expire(now, &self.settings);
+        self.each(|detection, scene, out| detection.tick(scene, out), out);
+    }
+
+    /// Takes a step with every detection; what one tells, the next ones know.
+    fn each(
+        &mut self,
+        step: fn(&mut dyn Run, &Scene<'_>, &mut Vec<Output>),
+        out: &mut Vec<Output>,
+    ) {
+        let State {
+            clock,
+            knowledge,
+            detections,
+            ..
+        } = &mut self.state;
         for detection in detections.each() {
-            detection.tick(&scene, out);
+            let scene = Scene {
+                now: clock.now(),
+                began: clock.began(),
+                at: clock.now(),
+                repeated: false,
+                knowledge,
+                settings: &self.settings,
+            };
+            let told = out.len();
+            step(detection, &scene, out);
+            let told = out.get(told..).unwrap_or_default();
+            knowledge.suspects.learn(told, clock.now());
         }
     }
 

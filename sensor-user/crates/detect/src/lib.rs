@@ -36,6 +36,6 @@ pub use campaign::CampaignStats;
 pub use description::Description;
 pub use engine::{Engine, Input, Output, Stats};
 pub use exclusion::{Exclusion, Place, PlaceError};
-pub use settings::{Learning, Limits, Settings};
+pub use settings::{Learning, Limits, Policy, Settings};
 pub use snapshot::RestoreError;
 pub use table::TableStats;

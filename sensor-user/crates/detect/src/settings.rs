@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use goshawk_model::Account;
 
@@ -21,12 +22,27 @@ pub struct Settings {
     pub honeytokens: Vec<Account>,
     /// Accounts that matter more than others.
     pub sensitive: Vec<Account>,
+    /// The domain's policy, as far as it is said.
+    pub policy: Policy,
     /// Whether baselines mute what is relative to them while they are learned.
     pub learning: Learning,
     /// What to keep silent about.
     pub exclusions: Vec<Exclusion>,
     /// How much to remember and to say.
     pub limits: Limits,
+}
+
+/// The domain's policy; what is not said is what domains begin with, unless traffic shows otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a ticket lives (`MaxTicketAge`).
+    pub ticket_age: Option<Duration>,
+    /// How long it can be renewed (`MaxRenewAge`).
+    pub renew_age: Option<Duration>,
+    /// After how many wrong passwords an account is locked (`LockoutThreshold`); 0: never.
+    pub lockout_after: Option<u32>,
+    /// How long wrong passwords are counted together (`LockoutObservationWindow`).
+    pub lockout_window: Option<Duration>,
 }
 
 /// Whether baselines mute what is relative to them while they are learned.
@@ -53,6 +69,7 @@ impl Default for Settings {
             own_addresses: Vec::new(),
             honeytokens: Vec::new(),
             sensitive: Vec::new(),
+            policy: Policy::default(),
             learning: Learning::default(),
             exclusions: Vec::new(),
             limits: Limits::default(),

@@ -60,7 +60,7 @@ use serde::{Deserialize, Serialize};
 use certificates::{odd_certificate, rogue_certificate, shadow_credentials};
 use exposure::{anonymous, clear_passwords, ntlmv1, smb1, unsigned_ldap, weak_tickets};
 
-use crate::campaign::{Campaign, CampaignStats, Campaigns, Judgement, Story};
+use crate::campaign::{Campaign, CampaignStats, Campaigns, Judgement, Readiness, Story};
 use crate::description::Description;
 use crate::engine::Output;
 use crate::kinds::Kinds;
@@ -94,6 +94,11 @@ pub(crate) trait Detection: Default + Serialize + DeserializeOwned {
     /// Nothing more will come: decides what still waits.
     fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Self::Key, Self::Facts>) {
         self.tick(scene, campaigns);
+    }
+
+    /// Whether a campaign that was not told yet is to be told.
+    fn readiness(_campaign: &Campaign<Self::Facts>, _scene: &Scene<'_>) -> Readiness {
+        Readiness::Tell
     }
 
     /// How bad a campaign is, and how likely; asked at every event, so it is cheap.
@@ -295,7 +300,7 @@ pub(crate) fn is_rc4(etype: i32) -> bool {
 }
 
 /// Whether RC4 is all that is offered.
-fn is_rc4_only(offered: &[i32]) -> bool {
+pub(crate) fn is_rc4_only(offered: &[i32]) -> bool {
     !offered.is_empty() && offered.iter().all(|&etype| is_rc4(etype))
 }
 

@@ -12,12 +12,11 @@
 //! logon with Kerberos from there it is his. Scripts that use impacket from a server under a
 //! service's account are usual from their first day on, if the account is used nowhere else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use goshawk_model::ntlm::{NtResponse, NtlmAuthenticate};
-use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Severity};
+use goshawk_model::{Activity, Confidence, Kind, Outcome, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::asker::{Asker, who};
@@ -25,8 +24,8 @@ use super::{Detection, evidence};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
+use crate::knowledge::is_ntlm_of_impacket;
 use crate::scene::Scene;
-use crate::table::{Table, TableStats};
 use crate::words::list;
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -49,19 +48,11 @@ pub(super) const DESCRIPTION: Description = Description {
     ],
 };
 
-/// Accounts remembered with the machines they log on from.
-const ACCOUNTS: usize = 65_536;
-/// Machines remembered per account, the latest.
-const PLACES: usize = 8;
 /// Who logged on somewhere within this time is at home there.
 const AT_HOME: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct PassTheHash {
-    /// Where accounts log on without a tool.
-    places: Table<Account, Vec<IpAddr>, ACCOUNTS>,
-}
+pub(super) struct PassTheHash {}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -73,7 +64,7 @@ impl Detection for PassTheHash {
     type Key = Asker;
     type Facts = Facts;
     const DESCRIPTION: &'static Description = &DESCRIPTION;
-    const LISTENS: Kinds = Kinds::NTLM.and(Kinds::TGS);
+    const LISTENS: Kinds = Kinds::NTLM;
 
     fn observe(
         &mut self,
@@ -81,41 +72,35 @@ impl Detection for PassTheHash {
         scene: &Scene<'_>,
         campaigns: &mut Campaigns<Asker, Facts>,
     ) {
-        let from = activity.client.ip;
-        if activity.outcome != Outcome::Success {
+        let Kind::Ntlm(logon) = &activity.kind else {
+            return;
+        };
+        if activity.outcome != Outcome::Success || !is_ntlm_of_impacket(activity) {
             return;
         }
-        let logon = match &activity.kind {
-            Kind::Ntlm(logon) => logon,
-            Kind::Tgs(_) => {
-                if let Some(account) = scene.knowledge.asker(activity) {
-                    self.at_home(account, from, scene);
-                }
-                return;
-            }
-            _ => return,
-        };
-        let (Some(authenticate), Some(actor)) = (&logon.authenticate, &activity.actor) else {
+        let Some(claimed) = activity
+            .credentials
+            .as_ref()
+            .and_then(|it| it.account.as_ref())
+        else {
             return;
         };
-        let account = scene.knowledge.complete(actor.account.clone());
+        let account = scene.knowledge.canonical_at(claimed, logon.target_info());
         if account.is_machine() {
             return;
         }
-        if !is_tools(authenticate) {
-            self.at_home(&account, from, scene);
+        let from = activity.client.ip;
+        let known = scene.knowledge.accounts.get(&account);
+        let homes: BTreeSet<_> = known
+            .into_iter()
+            .flat_map(|fact| fact.places(scene.now - AT_HOME))
+            .collect();
+        if homes.is_empty() || homes.contains(&from) {
             return;
         }
-        let Some(places) = self.places.get(&account) else {
-            return;
-        };
-        if places.contains(&from) {
-            return;
-        }
-        let homes: BTreeSet<_> = places.iter().copied().collect();
         let key = Asker {
             ip: from,
-            account: Some(account),
+            account: Some(account.into_owned()),
         };
         let source = key.party(activity, scene);
         let event = Event {
@@ -126,10 +111,6 @@ impl Detection for PassTheHash {
         if let Some(facts) = campaigns.record::<Self>(scene, &key, &source, [event]) {
             facts.homes.extend(homes);
         }
-    }
-
-    fn tick(&mut self, scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {
-        self.places.expire(scene.now - AT_HOME);
     }
 
     fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
@@ -154,34 +135,4 @@ impl Detection for PassTheHash {
             ),
         }
     }
-
-    fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
-        into.insert("pass-the-hash-accounts", self.places.stats());
-    }
-}
-
-impl PassTheHash {
-    fn at_home(&mut self, account: &Account, from: IpAddr, scene: &Scene<'_>) {
-        let places = self.places.touch(account.clone(), scene.now, Vec::new);
-        if !places.contains(&from) {
-            if places.len() >= PLACES {
-                places.remove(0);
-            }
-            places.push(from);
-        }
-    }
-}
-
-/// Whether an AUTHENTICATE is made as impacket makes it: its own flags, no workstation, no word on
-/// the machine; a version, if any, that it always pretends.
-fn is_tools(authenticate: &NtlmAuthenticate) -> bool {
-    const FLAGS: [u32; 2] = [0xe088_8235, 0xe288_8235];
-    const PRETENDED: u16 = 19_041;
-    FLAGS.contains(&authenticate.flags)
-        && authenticate.workstation.is_none()
-        && authenticate.nt_response == NtResponse::Ntlmv2
-        && !authenticate.target_info.single_host
-        && authenticate
-            .version
-            .is_none_or(|version| version.build == PRETENDED)
 }

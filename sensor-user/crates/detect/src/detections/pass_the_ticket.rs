@@ -11,10 +11,13 @@
 //! **Look-alikes.** Machines have several addresses and change them: cable and radio, IPv4 and IPv6,
 //! a new lease, a tunnel. So a second address alone is no finding. What tells that somebody else
 //! has the ticket: it is presented in another dialect than ever came from where it was issued
-//! (`knowledge::stacks`), others are at home at that address right now, or the first machine goes
-//! on using it. Silent are tickets made to be handed on (forwarded, proxies), relays of requests,
-//! addresses with one name or with one computer's account behind both, pairs of addresses between
-//! which a translator stands, and trusted controllers.
+//! (`knowledge::stacks`), others are at home at that address before and after, or both machines go on
+//! using it. A laptop that is put into its dock and taken out again shows its ticket from either
+//! address, but not by turns within minutes; and who worked there before does not come back while it
+//! is there. Addresses with many people behind them tell nothing by who else is there. Silent are
+//! tickets made to be handed on (forwarded, proxies), relays of requests, addresses with one name or
+//! with one computer's account behind both, pairs of addresses between which a translator stands, and
+//! trusted controllers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,7 +34,7 @@ use super::{Detection, Mark, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
-use crate::knowledge::{Stack, TicketFact, stacks};
+use crate::knowledge::{Stack, TicketFact, Tool, stacks};
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::list;
@@ -64,8 +67,14 @@ const WAITING: usize = 16_384;
 const PAIRS: usize = 16_384;
 /// Owners remembered per pair.
 const OWNERS: usize = 4;
-/// Whoever logged on at an address within this time is still there.
+/// Whoever logged on at an address within this time before and after is there.
 const AT_HOME: Duration = Duration::from_secs(15 * 60);
+/// Two machines that use a ticket by turns do so within this time; a machine does not move so often.
+const BY_TURNS: Duration = Duration::from_secs(15 * 60);
+/// People at an address beyond whom one more says nothing.
+const CROWD: usize = 4;
+/// Accounts remembered that were there when a ticket came.
+const OCCUPANTS: usize = 4;
 /// A ticket lives for ten hours as a rule.
 const LIFETIME: Duration = Duration::from_secs(10 * 3600);
 
@@ -73,11 +82,13 @@ const LIFETIME: Duration = Duration::from_secs(10 * 3600);
 #[serde(default)]
 pub(super) struct PassTheTicket {
     waiting: Table<Digest, Use, WAITING>,
+    /// Tickets that came to where others had been at home, until it is seen whether they still are.
+    occupied: Table<Digest, (Use, Vec<Account>), WAITING>,
     /// Two addresses → what speaks for their being one machine.
     pairs: Table<(IpAddr, IpAddr), Pair, PAIRS>,
 }
 
-/// A ticket presented from a second address.
+/// A ticket presented from a second address, the first time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Use {
     mark: Mark,
@@ -87,6 +98,8 @@ struct Use {
     service: Box<str>,
     issued_for: Box<str>,
     believed: bool,
+    /// Whether it was used again where it was issued to.
+    back: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -155,11 +168,17 @@ impl Detection for PassTheTicket {
             let seen = used(activity, ticket, fact, true, scene);
             record(&seen, Why::Renamed, scene, campaigns);
         }
-        if from == fact.asked_from {
-            if let Some(elsewhere) = self.waiting.remove(&ticket.id)
-                && !self.are_one(elsewhere.issued_to, elsewhere.asker.ip)
-            {
-                record(&elsewhere, Why::Both, scene, campaigns);
+        let login = fact.login(ticket.id);
+        if from == fact.home() {
+            if let Some(elsewhere) = self.waiting.get_mut(&login) {
+                elsewhere.back = true;
+                let places = (elsewhere.issued_to, elsewhere.asker.ip);
+                if scene.knowledge.hosts.are_two(places.0, places.1)
+                    && !self.are_one(places, scene)
+                    && let Some(elsewhere) = self.waiting.remove(&login)
+                {
+                    record(&elsewhere, Why::Both, scene, campaigns);
+                }
             }
             return;
         }
@@ -170,17 +189,50 @@ impl Detection for PassTheTicket {
             return;
         }
         let seen = used(activity, ticket, fact, believed, scene);
-        match self.why(activity, fact, scene) {
-            Some(why) => record(&seen, why, scene, campaigns),
-            None => {
-                self.waiting.touch(ticket.id, scene.now, || seen);
-            }
+        if let Some(why) = self.why(activity, fact, scene) {
+            record(&seen, why, scene, campaigns);
+            return;
         }
+        let places = (fact.home(), from);
+        let before = self.waiting.get(&login);
+        let by_turns = before.is_some_and(|one| {
+            one.back && one.asker.ip == from && scene.now <= one.mark.now + BY_TURNS
+        });
+        if by_turns && !self.are_one(places, scene) {
+            record(&seen, Why::Both, scene, campaigns);
+            self.waiting.remove(&login);
+            return;
+        }
+        let occupants = self.occupants(places, fact, scene);
+        if !occupants.is_empty() && self.occupied.get(&login).is_none() {
+            let seen = seen.clone();
+            self.occupied.touch(login, scene.now, || (seen, occupants));
+        }
+        if before.is_some_and(|one| one.asker.ip != from || scene.now > one.mark.now + BY_TURNS) {
+            self.waiting.remove(&login);
+        }
+        self.waiting.touch(login, scene.now, || seen);
     }
 
-    fn tick(&mut self, scene: &Scene<'_>, _campaigns: &mut Campaigns<Asker, Facts>) {
+    fn tick(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
+        while let Some((_, (seen, occupants))) = self.occupied.pop_before(scene.now - AT_HOME) {
+            let hosts = &scene.knowledge.hosts;
+            let after = seen.mark.now + Duration::from_nanos(1);
+            let stay = hosts
+                .logons(seen.asker.ip, after)
+                .any(|one| occupants.contains(one));
+            if stay {
+                self.tell_of(&seen, scene, campaigns);
+            }
+        }
         self.waiting.expire(scene.now - LIFETIME);
         self.pairs.expire(scene.now - LIFETIME);
+    }
+
+    fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
+        while let Some((_, (seen, _))) = self.occupied.pop_before(Timestamp::MAX) {
+            self.tell_of(&seen, scene, campaigns);
+        }
     }
 
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
@@ -238,17 +290,18 @@ impl Detection for PassTheTicket {
 
     fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("pass-the-ticket-waiting", self.waiting.stats());
+        into.insert("pass-the-ticket-occupied", self.occupied.stats());
         into.insert("pass-the-ticket-pairs", self.pairs.stats());
     }
 }
 
 impl PassTheTicket {
-    /// What tells that another machine than the ticket's presents it, if anything does.
+    /// What tells at once that another machine than the ticket's presents it, if anything does.
     fn why(&mut self, activity: &Activity, fact: &TicketFact, scene: &Scene<'_>) -> Option<Why> {
-        let (home, from) = (fact.asked_from, activity.client.ip);
-        let hosts = &scene.knowledge.hosts;
+        let (home, from) = (fact.home(), activity.client.ip);
         let stack = match &activity.kind {
             Kind::Tgs(exchange) => exchange.request.as_ref().and_then(stacks::of_tgs),
+            Kind::Ap(_) => scene.knowledge.tools.get(activity).and_then(Tool::stack),
             _ => None,
         };
         let heard = &scene.knowledge.stacks;
@@ -265,40 +318,60 @@ impl PassTheTicket {
         {
             pair.owners.insert(owner.clone());
         }
+        None
+    }
+
+    /// Who was at home at the second address when a ticket came there, and never at the first.
+    fn occupants(
+        &self,
+        (home, from): (IpAddr, IpAddr),
+        fact: &TicketFact,
+        scene: &Scene<'_>,
+    ) -> Vec<Account> {
+        let hosts = &scene.knowledge.hosts;
+        let owner = fact.owner.as_ref();
         // A computer's own ticket travels with the computer, over whichever of its addresses.
-        if owner.is_none_or(Account::is_machine) || self.are_one(home, from) {
-            return None;
-        }
-        if hosts.are_one(home, from)
+        if owner.is_none_or(Account::is_machine)
+            || self.are_one((home, from), scene)
             || home.is_ipv4() != from.is_ipv4()
             || hosts.is_shared(home) && hosts.is_shared(from)
+            || hosts.people(from) >= CROWD
         {
-            return None;
+            return Vec::new();
         }
-        let occupied = hosts.logons(from, scene.now - AT_HOME).any(|other| {
+        let there = hosts.logons(from, scene.now - AT_HOME);
+        let strangers = there.filter(|&other| {
             let mut known = hosts.logons(home, Timestamp::ZERO);
             Some(other) != owner && !known.any(|known| known == other)
         });
-        occupied.then_some(Why::Occupied)
+        strangers.take(OCCUPANTS).cloned().collect()
     }
 
-    /// Whether both addresses belong to one machine, as far as tickets tell.
-    fn are_one(&self, a: IpAddr, b: IpAddr) -> bool {
-        self.pairs.get(&pair(a, b)).is_some_and(|pair| {
+    /// Whether both addresses belong to one machine, as far as tickets and names tell.
+    fn are_one(&self, (a, b): (IpAddr, IpAddr), scene: &Scene<'_>) -> bool {
+        let known = self.pairs.get(&pair(a, b)).is_some_and(|pair| {
             pair.translated || pair.owners.len() > 1 && pair.owners.iter().any(Account::is_machine)
-        })
+        });
+        known || scene.knowledge.hosts.are_one(a, b)
+    }
+
+    /// Others are at home where the ticket came to, unless it is one machine by now.
+    fn tell_of(&self, seen: &Use, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
+        if !self.are_one((seen.issued_to, seen.asker.ip), scene) {
+            record(seen, Why::Occupied, scene, campaigns);
+        }
     }
 
     /// Whether the request was seen from both addresses: once before and once behind a translator.
     fn is_translated(&mut self, activity: &Activity, fact: &TicketFact, scene: &Scene<'_>) -> bool {
-        let pair = pair(fact.asked_from, activity.client.ip);
+        let pair = pair(fact.home(), activity.client.ip);
         if self.pairs.get(&pair).is_some_and(|pair| pair.translated) {
             return true;
         }
         let translated = match &activity.kind {
             Kind::Tgs(exchange) => exchange.request.as_ref().is_some_and(|request| {
                 let requests = &scene.knowledge.requests;
-                requests.sent_from(fact.asked_from, request.digest)
+                requests.sent_from(fact.home(), request.digest)
             }),
             _ => false,
         };
@@ -346,11 +419,12 @@ fn used(
             ip: activity.client.ip,
             account: fact.owner.clone(),
         },
-        issued_to: fact.asked_from,
+        issued_to: fact.home(),
         server: activity.server.clone(),
         service: ticket.service.clone(),
         issued_for: fact.service.clone(),
         believed,
+        back: false,
     }
 }
 

@@ -102,6 +102,22 @@ impl Hosts {
         }
     }
 
+    /// Whether the addresses are of two computers: one has proved its name, and the other's is different.
+    pub(crate) fn are_two(&self, a: IpAddr, b: IpAddr) -> bool {
+        match (self.name(a), self.name(b)) {
+            (Some((a, sure)), Some((b, other))) => {
+                a != b && sure.max(other) == Confidence::High && sure.min(other) > Confidence::Low
+            }
+            _ => false,
+        }
+    }
+
+    /// How many people logged on from `ip`, as far as is remembered.
+    pub(crate) fn people(&self, ip: IpAddr) -> usize {
+        let logons = self.logons(ip, Timestamp::ZERO);
+        logons.filter(|account| !account.is_machine()).count()
+    }
+
     /// Accounts that logged on from `ip` for the first time at or after `since`.
     pub(crate) fn newcomers(&self, ip: IpAddr, since: Timestamp) -> impl Iterator<Item = &Account> {
         self.facts
@@ -112,12 +128,13 @@ impl Hosts {
             .map(|logons| &logons.account)
     }
 
+    /// Learns from `activity`; returns whether an account logged on where it was not seen lately.
     pub(super) fn learn(
         &mut self,
         activity: &Activity,
         (tickets, realms): (&Tickets, &Realms),
         now: Timestamp,
-    ) {
+    ) -> bool {
         let client = activity.client.ip;
         match &activity.kind {
             Kind::Sighting(sighting) => {
@@ -132,7 +149,7 @@ impl Hosts {
                     && matches!(exchange.answer, Answer::Issued { .. })
                     && let Some(account) = &exchange.client
                 {
-                    self.logged_on(client, account, now);
+                    return self.logged_on(client, account, now);
                 }
             }
             Kind::Tgs(exchange) => {
@@ -140,11 +157,12 @@ impl Hosts {
                 if matches!(exchange.answer, Answer::Issued { .. })
                     && let Some(account) = presented.and_then(|p| tickets.get(p)?.owner.as_ref())
                 {
-                    self.logged_on(client, account, now);
+                    return self.logged_on(client, account, now);
                 }
             }
             _ => {}
         }
+        false
     }
 
     pub(super) fn expire(&mut self, now: Timestamp) {
@@ -159,27 +177,30 @@ impl Hosts {
         ]
     }
 
-    fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
-        self.seen_at(ip, account, now);
+    fn logged_on(&mut self, ip: IpAddr, account: &Account, now: Timestamp) -> bool {
+        let is_news = self.seen_at(ip, account, now);
         if let Some(name) = account.name().strip_suffix('$') {
             let lives = *self.addresses.touch(name.into(), now, || ip);
             if lives == ip {
                 self.called(ip, name, Confidence::High, now);
             }
         }
+        is_news
     }
 
-    /// An account logged on from `ip`. That proves no machine's name where it was said by NTLM or in a
-    /// bind, which may be relayed.
-    pub(super) fn seen_at(&mut self, ip: IpAddr, account: &Account, now: Timestamp) {
+    /// An account logged on from `ip`; returns whether it had not been seen there lately. That proves no
+    /// machine's name where it was said by NTLM or in a bind, which may be relayed.
+    pub(super) fn seen_at(&mut self, ip: IpAddr, account: &Account, now: Timestamp) -> bool {
         let fact = self.facts.touch(ip, now, HostFact::default);
         let known = fact
             .accounts
             .iter()
             .rposition(|known| known.account == *account);
         if let Some(known) = known {
+            let is_news = fact.accounts[known].last + RECENT < now;
             fact.accounts[known].last = now;
             fact.accounts[known..].rotate_left(1);
+            is_news
         } else {
             if fact.accounts.len() >= ACCOUNTS {
                 fact.accounts.remove(0);
@@ -189,6 +210,7 @@ impl Hosts {
                 first: now,
                 last: now,
             });
+            true
         }
     }
 

@@ -5,17 +5,22 @@
 //! a finding that is certain is never silenced by it.
 
 mod accounts;
+mod aliases;
 mod computers;
 mod contents;
 pub(crate) mod controllers;
 mod domains;
 mod hosts;
+mod lockout;
 mod mint;
+mod offers;
+mod policy;
 mod realms;
 mod requests;
 mod rights;
 pub(crate) mod stacks;
 mod strangers;
+mod suspects;
 mod tickets;
 mod tools;
 mod watch;
@@ -30,17 +35,22 @@ use goshawk_model::{Account, Activity, Confidence, Kind, Mechanism, Outcome, Tim
 use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::Accounts;
+pub(crate) use aliases::Aliases;
 pub(crate) use computers::Computers;
 pub(crate) use contents::{Contents, Usual, buffers, has_all_signatures, life};
 pub(crate) use controllers::{Controllers, Standing};
 pub(crate) use domains::Domains;
 pub(crate) use hosts::Hosts;
+pub(crate) use lockout::Lockout;
 pub(crate) use mint::Mint;
+pub(crate) use offers::{Offers, Secret};
+pub(crate) use policy::{Policy, SKEW};
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
 pub(crate) use rights::{Rights, is_powerful, powers, sid_of};
-pub(crate) use stacks::{Stack, Stacks};
-pub(crate) use strangers::{Absence, SKEW, Stranger, Strangers};
+pub(crate) use stacks::{Stack, Stacks, is_ntlm_of_impacket};
+pub(crate) use strangers::{Absence, Stranger, Strangers};
+pub(crate) use suspects::Suspects;
 pub(crate) use tickets::{TicketFact, Tickets, on_behalf};
 pub(crate) use tools::{Tool, Tools};
 pub(crate) use watch::Watch;
@@ -59,6 +69,7 @@ pub(crate) struct Knowledge {
     pub(crate) contents: Contents,
     pub(crate) rights: Rights,
     pub(crate) accounts: Accounts,
+    pub(crate) aliases: Aliases,
     pub(crate) hosts: Hosts,
     pub(crate) controllers: Controllers,
     pub(crate) realms: Realms,
@@ -66,7 +77,11 @@ pub(crate) struct Knowledge {
     pub(crate) requests: Requests,
     pub(crate) tools: Tools,
     pub(crate) stacks: Stacks,
+    pub(crate) offers: Offers,
     pub(crate) computers: Computers,
+    pub(crate) suspects: Suspects,
+    pub(crate) policy: Policy,
+    pub(crate) lockout: Lockout,
     pub(crate) watch: Watch,
 }
 
@@ -80,6 +95,7 @@ impl Knowledge {
     ) -> bool {
         self.controllers
             .learn(activity, &self.tickets, settings, now);
+        self.policy.learn(activity, &self.tickets, now);
         self.strangers.learn(activity, &self.tickets, now);
         self.tickets.learn(activity, now);
         self.mint.learn(activity, now);
@@ -90,9 +106,15 @@ impl Knowledge {
         }
         self.realms.learn(activity, now);
         self.accounts.learn(activity, now);
+        self.aliases.learn(activity, now);
+        self.lockout.learn(activity, now);
         self.tools.learn(activity, now);
-        self.hosts
+        let is_news = self
+            .hosts
             .learn(activity, (&self.tickets, &self.realms), now);
+        if is_news {
+            self.ticket_used(activity, now);
+        }
         let controllers = &self.controllers;
         let is_trusted = || {
             controllers
@@ -103,8 +125,12 @@ impl Knowledge {
             .learn(activity, |dns| self.realms.knows(dns) || is_trusted(), now);
         if let Some(account) = self.password_logon(activity) {
             self.hosts.seen_at(activity.client.ip, &account, now);
+            if matches!(activity.kind, Kind::Ntlm(_)) && !is_ntlm_of_impacket(activity) {
+                self.accounts.seen_at(activity.client.ip, &account, now);
+            }
         }
-        self.stacks.learn(activity, now);
+        self.stacks.learn(activity, &self.tools, now);
+        self.offers.learn(activity, now);
         self.computers.learn(activity, now);
         self.requests.learn(activity, now)
     }
@@ -131,6 +157,23 @@ impl Knowledge {
             && self.mint.coins(service.realm()).is_some()
     }
 
+    /// An account uses its tickets where it was not seen lately: by an ordinary program, it is at home.
+    fn ticket_used(&mut self, activity: &Activity, now: Timestamp) {
+        let Kind::Tgs(exchange) = &activity.kind else {
+            return;
+        };
+        let Some(request) = &exchange.request else {
+            return;
+        };
+        if stacks::of_tgs(request).is_some_and(Stack::is_tool) {
+            return;
+        }
+        let shown = request.presented.as_ref();
+        if let Some(account) = shown.and_then(|it| self.tickets.get(it)?.owner.as_ref()) {
+            self.accounts.seen_at(activity.client.ip, account, now);
+        }
+    }
+
     /// Who logged on with NTLM or in a bind with a password.
     fn password_logon(&self, activity: &Activity) -> Option<Account> {
         let server = match &activity.kind {
@@ -148,24 +191,33 @@ impl Knowledge {
     }
 
     /// Forgets what is too old to matter.
-    pub(crate) fn expire(&mut self, now: Timestamp) {
+    pub(crate) fn expire(&mut self, now: Timestamp, settings: &Settings) {
         self.tickets.expire(now);
-        self.strangers.expire(now);
+        let lifetime = self.policy.lifetime(&settings.policy);
+        self.strangers.expire(lifetime, now);
+        self.accounts.expire(now);
         self.hosts.expire(now);
         self.requests.expire(now);
         self.stacks.expire(now);
+        self.offers.expire(now);
         self.computers.expire(now);
+        self.suspects.expire(now);
+        self.lockout.expire(now);
     }
 
     pub(crate) fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("tickets", self.tickets.stats());
-        into.insert("account-names", self.accounts.stats());
+        into.extend(self.accounts.stats());
+        into.insert("account-names", self.aliases.stats());
         into.insert("tool-connections", self.tools.stats());
         into.insert("realms", self.realms.stats());
         into.insert("netbios-domains", self.domains.stats());
         into.insert("requests", self.requests.stats());
         into.insert("stacks", self.stacks.stats());
+        into.insert("offers", self.offers.stats());
         into.insert("computers", self.computers.stats());
+        into.insert("suspects", self.suspects.stats());
+        into.insert("lockout-accounts", self.lockout.stats());
         into.extend(self.strangers.stats());
         into.extend(self.mint.stats());
         into.insert("ticket-contents", self.contents.stats());

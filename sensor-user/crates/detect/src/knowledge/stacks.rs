@@ -1,4 +1,4 @@
-//! How machines speak Kerberos: which program asks, as its requests show it.
+//! How machines speak Kerberos, and NTLM and SMB as far as tools show themselves: which program asks.
 //!
 //! Every implementation has habits in what RFC 4120 5.4.1 leaves to it: options, order of
 //! pre-authentication data, encryption types, how long a ticket is asked for. A library that was
@@ -12,9 +12,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{Answer, AsRequest, TgsRequest, padata};
-use goshawk_model::{Activity, Kind, Timestamp};
+use goshawk_model::ntlm::NtResponse;
+use goshawk_model::smb::SmbOperation;
+use goshawk_model::{Activity, Kind, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::{Tool, Tools};
 use crate::table::{Table, TableStats};
 
 /// Machines remembered.
@@ -29,10 +32,12 @@ pub(crate) enum Stack {
     Windows,
     /// MIT's, with Samba's and SSSD's use of it.
     Mit,
-    /// impacket, and minikerberos, which asks like it.
+    /// impacket.
     Impacket,
-    /// Rubeus.
+    /// Rubeus, and kekeo before it.
     Rubeus,
+    /// minikerberos, which asks like impacket before it proves anything.
+    Minikerberos,
 }
 
 /// What a request for a first ticket was made by; `None` if it has no known habit.
@@ -49,6 +54,16 @@ pub(crate) fn of_as(request: &AsRequest, asked: Timestamp) -> Option<Stack> {
             && lasts_a_day(request.till, asked)
         {
             return Some(Stack::Impacket);
+        }
+        // The elements in this order, and renewable where it cannot be for as long as wanted.
+        if request.kdc_options == 0x4080_0010
+            && *kinds == [padata::PAC_REQUEST, padata::ENC_TIMESTAMP]
+            && request.etypes.len() == 1
+            && bare
+            && request.till == request.rtime
+            && lasts_a_day(request.till, asked)
+        {
+            return Some(Stack::Minikerberos);
         }
         // Windows' date in 2037, shifted by the time zone it was read in, but neither the end of
         // renewing that Windows sends with it, nor the machine's name, nor canonicalization.
@@ -100,10 +115,27 @@ pub(crate) fn of_tgs(request: &TgsRequest) -> Option<Stack> {
         .then_some(Stack::Mit)
 }
 
+/// Whether a logon's AUTHENTICATE is made as impacket makes it: its own flags, no workstation, no word
+/// on the machine; a version, if any, that it always pretends.
+pub(crate) fn is_ntlm_of_impacket(activity: &Activity) -> bool {
+    const FLAGS: [u32; 2] = [0xe088_8235, 0xe288_8235];
+    const PRETENDED: u16 = 19_041;
+    let Kind::Ntlm(logon) = &activity.kind else {
+        return false;
+    };
+    logon.authenticate.as_ref().is_some_and(|shown| {
+        FLAGS.contains(&shown.flags)
+            && shown.workstation.is_none()
+            && shown.nt_response == NtResponse::Ntlmv2
+            && !shown.target_info.single_host
+            && shown.version.is_none_or(|it| it.build == PRETENDED)
+    })
+}
+
 impl Stack {
     /// Whether nothing but tools speak so.
     pub(crate) fn is_tool(self) -> bool {
-        matches!(self, Self::Impacket | Self::Rubeus)
+        matches!(self, Self::Impacket | Self::Rubeus | Self::Minikerberos)
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -112,6 +144,7 @@ impl Stack {
             Self::Mit => "MIT Kerberos",
             Self::Impacket => "impacket",
             Self::Rubeus => "Rubeus",
+            Self::Minikerberos => "minikerberos",
         }
     }
 
@@ -140,7 +173,7 @@ impl Stacks {
             .is_some_and(|heard| heard & stack.bit() != 0)
     }
 
-    pub(super) fn learn(&mut self, activity: &Activity, now: Timestamp) {
+    pub(super) fn learn(&mut self, activity: &Activity, tools: &Tools, now: Timestamp) {
         // Only what a KDC took for good: otherwise a thief could teach us his dialect for free.
         let heard = match &activity.kind {
             Kind::As(exchange) if matches!(exchange.answer, Answer::Issued { .. }) => {
@@ -149,6 +182,12 @@ impl Stacks {
             }
             Kind::Tgs(exchange) if matches!(exchange.answer, Answer::Issued { .. }) => {
                 exchange.request.as_ref().and_then(of_tgs)
+            }
+            Kind::Smb(SmbOperation::Session(_)) if activity.outcome == Outcome::Success => {
+                tools.get(activity).and_then(Tool::stack)
+            }
+            Kind::Ntlm(_) if activity.outcome == Outcome::Success => {
+                is_ntlm_of_impacket(activity).then_some(Stack::Impacket)
             }
             _ => None,
         };
@@ -228,6 +267,12 @@ mod tests {
             ..impacket()
         };
         assert_eq!(of_as(&rubeus, at(0)), Some(Stack::Rubeus));
+        let minikerberos = AsRequest {
+            kdc_options: 0x4080_0010,
+            padata: vec![padata::PAC_REQUEST, padata::ENC_TIMESTAMP],
+            ..impacket()
+        };
+        assert_eq!(of_as(&minikerberos, at(0)), Some(Stack::Minikerberos));
     }
 
     #[test]
@@ -287,7 +332,8 @@ mod tests {
         let net = Net::default();
         let mut stacks = Stacks::default();
         assert!(!stacks.is_strange(ip("10.0.0.7"), Stack::Mit), "unknown");
-        stacks.learn(&net.tool_logon("alice", "10.0.0.7", "tgt", &[18]), at(1));
+        let logon = net.tool_logon("alice", "10.0.0.7", "tgt", &[18]);
+        stacks.learn(&logon, &Tools::default(), at(1));
         assert!(stacks.is_strange(ip("10.0.0.7"), Stack::Mit));
         assert!(!stacks.is_strange(ip("10.0.0.7"), Stack::Impacket));
     }
@@ -299,7 +345,7 @@ mod tests {
         for n in 0..=HOSTS as u32 {
             let mut logon = net.tool_logon("alice", "10.0.0.7", "tgt", &[18]);
             logon.client.ip = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
-            stacks.learn(&logon, at(1));
+            stacks.learn(&logon, &Tools::default(), at(1));
         }
         assert_eq!((stacks.stats().len, stacks.stats().evicted), (HOSTS, 1));
     }

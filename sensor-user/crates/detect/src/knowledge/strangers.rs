@@ -12,7 +12,7 @@ use goshawk_model::kerberos::Answer;
 use goshawk_model::{Account, Activity, Digest, GapReason, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Controllers, Knowledge, Tickets, on_behalf};
+use super::{Controllers, Knowledge, SKEW, Tickets, on_behalf};
 use crate::detections::services::Service;
 use crate::settings::Settings;
 use crate::table::{Table, TableStats};
@@ -21,12 +21,8 @@ use crate::table::{Table, TableStats};
 const STRANGERS: usize = 32_768;
 /// Machines remembered that show tickets which nobody issued, though all controllers are watched.
 const MACHINES: usize = 1_024;
-/// What a ticket lives in a domain that nobody has changed ([MS-GPSB] 2.2.2, `MaxTicketAge`).
-const LIFETIME: Duration = Duration::from_secs(10 * 3600);
-/// How far the clocks of a domain may be apart ([MS-GPSB] 2.2.2, `MaxClockSkew`).
-pub(crate) const SKEW: Duration = Duration::from_secs(5 * 60);
-/// How long a ticket can be renewed ([MS-GPSB] 2.2.2, `MaxRenewAge`).
-const RENEWABLE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Beyond it, nobody shows a ticket again.
+const FORGET: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A ticket-granting ticket that came from nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +31,9 @@ pub(crate) struct Stranger {
     pub(crate) first: Timestamp,
     /// Whose it claims to be: by what is in it, or once a KDC believed it.
     pub(crate) owner: Option<Account>,
+    /// Whether a controller renewed one that came from nowhere, and this is what it made of it.
+    #[serde(default)]
+    pub(crate) renewed: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,8 +42,6 @@ pub(crate) struct Strangers {
     tickets: Table<Digest, Stranger, STRANGERS>,
     /// Machines that show what nobody issued, while every controller is watched.
     machines: Table<IpAddr, (), MACHINES>,
-    /// The longest that an issued ticket was seen accepted after its issue.
-    longest: Duration,
 }
 
 /// What follows from never having seen a ticket issued.
@@ -76,11 +73,6 @@ impl Strangers {
         self.tickets.get(ticket)
     }
 
-    /// How long a ticket lives here: what is usual, or longer where an issued one was seen to.
-    pub(crate) fn lifetime(&self) -> Duration {
-        self.longest.max(LIFETIME)
-    }
-
     pub(super) fn learn(&mut self, activity: &Activity, tickets: &Tickets, now: Timestamp) {
         let Kind::Tgs(exchange) = &activity.kind else {
             return;
@@ -91,14 +83,12 @@ impl Strangers {
         let Some(ticket) = &request.presented else {
             return;
         };
-        let accepted = matches!(exchange.answer, Answer::Issued { .. });
-        if let Some(known) = tickets.get(ticket) {
-            if accepted && known.issued > Timestamp::ZERO {
-                self.longest = self.longest.max(now.since(known.issued).min(RENEWABLE));
-            }
-            return;
-        }
-        if !Service::new(&ticket.service).is_own_kdc() {
+        let is_renewed = self
+            .get(&ticket.id)
+            .is_some_and(|stranger| stranger.renewed);
+        if tickets.get(ticket).is_some() && !is_renewed
+            || !Service::new(&ticket.service).is_own_kdc()
+        {
             return;
         }
         let stranger = self.tickets.touch(ticket.id, now, || Stranger {
@@ -107,10 +97,27 @@ impl Strangers {
                 .opened
                 .as_ref()
                 .and_then(|opened| opened.client.clone()),
+            renewed: false,
         });
-        if accepted && stranger.owner.is_none() && !on_behalf(request) {
+        let Answer::Issued { ticket: given, .. } = &exchange.answer else {
+            return;
+        };
+        if stranger.owner.is_none() && !on_behalf(request) {
             stranger.owner = super::tickets::named(exchange.client.as_ref()).cloned();
         }
+        if super::tickets::is_renewal(request) {
+            let renewed = Stranger {
+                renewed: true,
+                ..stranger.clone()
+            };
+            self.tickets.touch(given.id, now, || renewed);
+        }
+    }
+
+    /// Whether so many machines show what nobody issued that it is no intruder's: he has few.
+    pub(crate) fn are_common(&self) -> bool {
+        const MANY: usize = 4;
+        self.machines.stats().len >= MANY
     }
 
     /// A machine showed what no watched controller issued.
@@ -118,9 +125,9 @@ impl Strangers {
         self.machines.touch(ip, now, || ());
     }
 
-    pub(super) fn expire(&mut self, now: Timestamp) {
-        self.tickets.expire(now - RENEWABLE);
-        self.machines.expire(now - self.lifetime());
+    pub(super) fn expire(&mut self, lifetime: Duration, now: Timestamp) {
+        self.tickets.expire(now - FORGET);
+        self.machines.expire(now - lifetime);
     }
 
     pub(super) fn stats(&self) -> [(&'static str, TableStats); 2] {
@@ -134,18 +141,16 @@ impl Strangers {
 impl Knowledge {
     /// What it means that a ticket was never seen issued.
     pub(crate) fn absence(&self, now: Timestamp, settings: &Settings) -> Absence {
-        /// An intruder has few machines.
-        const MANY: usize = 4;
         match self.blindness(now, settings) {
             Some(doubt) => Absence::Doubtful(doubt),
-            None if self.strangers.machines.stats().len >= MANY => Absence::Doubtful(Doubt::Common),
+            None if self.strangers.are_common() => Absence::Doubtful(Doubt::Common),
             None => Absence::Certain,
         }
     }
 
     /// Why tickets that live may have been issued unseen.
     pub(super) fn blindness(&self, now: Timestamp, settings: &Settings) -> Option<Doubt> {
-        let from = now - (self.strangers.lifetime() + SKEW);
+        let from = now - (self.policy.lifetime(&settings.policy) + SKEW);
         if !self.watch.is_told() {
             return Some(Doubt::Unwatched);
         }

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{
-    Answer, OPTION_CNAME_IN_ADDL_TKT, OPTION_FORWARDED, OPTION_PROXY, TgsRequest, Ticket, padata,
+    Answer, OPTION_CNAME_IN_ADDL_TKT, OPTION_FORWARDED, OPTION_PROXY, OPTION_RENEW, TgsRequest,
+    Ticket, padata,
 };
 use goshawk_model::{Account, Activity, Digest, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,32 @@ pub(crate) struct TicketFact {
     pub(crate) issued: Timestamp,
     /// The service it is for, in the wire's case.
     pub(crate) service: Box<str>,
+    /// Whether it was asked for to live as long as may be.
+    #[serde(default)]
+    pub(crate) unlimited: bool,
+    /// The logon that it goes back to, where it was renewed since.
+    #[serde(default)]
+    login: Option<Box<Login>>,
+}
+
+/// The first of a chain of renewals (RFC 4120 3.3.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Login {
+    ticket: Digest,
+    asked_from: IpAddr,
+}
+
+impl TicketFact {
+    /// The ticket that a chain of renewals began with; `own` is this one.
+    pub(crate) fn login(&self, own: Digest) -> Digest {
+        self.login.as_ref().map_or(own, |login| login.ticket)
+    }
+
+    /// The machine that logged on with it, or with the one it was renewed from.
+    pub(crate) fn home(&self) -> IpAddr {
+        let login = self.login.as_ref();
+        login.map_or(self.asked_from, |login| login.asked_from)
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,8 +106,26 @@ impl Tickets {
             forwarded: is_forwarded(&activity.kind),
             issued: now,
             service: ticket.service.clone(),
+            unlimited: is_unlimited(&activity.kind, now),
+            login: self.renewed(&activity.kind),
         };
         self.0.touch(ticket.id, now, || fact);
+    }
+
+    /// The logon that a renewed ticket goes back to.
+    fn renewed(&self, kind: &Kind) -> Option<Box<Login>> {
+        let Kind::Tgs(exchange) = kind else {
+            return None;
+        };
+        let request = exchange.request.as_ref().filter(|it| is_renewal(it))?;
+        let before = request.presented.as_ref()?;
+        let fact = self.get(before)?;
+        Some(fact.login.clone().unwrap_or_else(|| {
+            Box::new(Login {
+                ticket: before.id,
+                asked_from: fact.asked_from,
+            })
+        }))
     }
 
     /// Whose the ticket is that was just issued.
@@ -112,6 +157,11 @@ impl Tickets {
     }
 }
 
+/// Whether the ticket presented is to be made good for longer.
+pub(super) fn is_renewal(request: &TgsRequest) -> bool {
+    request.kdc_options & OPTION_RENEW != 0
+}
+
 /// Whether a ticket is asked for that others may present.
 fn is_forwarded(kind: &Kind) -> bool {
     let options = match kind {
@@ -119,6 +169,15 @@ fn is_forwarded(kind: &Kind) -> bool {
         _ => None,
     };
     options.is_some_and(|options| options & (OPTION_FORWARDED | OPTION_PROXY) != 0)
+}
+
+/// Whether a ticket is asked for to live beyond what any policy gives.
+fn is_unlimited(kind: &Kind, now: Timestamp) -> bool {
+    let till = match kind {
+        Kind::As(exchange) => exchange.request.as_ref().and_then(|asked| asked.till),
+        _ => None,
+    };
+    till.is_some_and(|till| till > now + LIFETIME)
 }
 
 fn asked_without_pac(kind: &Kind) -> bool {

@@ -11,6 +11,7 @@ use goshawk_model::smb::{Negotiate, SessionSetup, SmbOperation};
 use goshawk_model::{Activity, Carrier, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Stack;
 use crate::table::{Table, TableStats};
 
 /// Connections remembered.
@@ -101,6 +102,14 @@ fn speaks_like(logon: &NtlmLogon) -> Option<Tool> {
 }
 
 impl Tool {
+    /// The implementation of Kerberos that comes with it.
+    pub(crate) const fn stack(self) -> Option<Stack> {
+        match self {
+            Self::Impacket => Some(Stack::Impacket),
+            Self::Nmap | Self::Hydra | Self::Metasploit => None,
+        }
+    }
+
     /// What speaks for it, for a sentence.
     pub(crate) const fn told(self) -> &'static str {
         match self {

@@ -2,12 +2,12 @@
 
 use goshawk_model::smb::{Negotiate, SmbOperation, Terms};
 use goshawk_model::{
-    Account, Activity, Actor, Carrier, Confidence, Kind, Outcome, Severity, Status,
+    Account, Activity, Actor, Alert, Carrier, Confidence, Kind, Outcome, Severity, Status,
 };
 
 use super::{golden, of, one, run, verdict};
 use crate::build::{Net, at};
-use crate::{Engine, Input, Learning, Settings};
+use crate::{Engine, Input, Learning, Policy, Settings};
 
 const AT: &str = "10.0.0.9";
 
@@ -321,6 +321,71 @@ fn on_a_busy_host_it_takes_more() {
     };
     assert_eq!(verdict(Settings::default(), busy(19)), []);
     assert_eq!(verdict(Settings::default(), busy(20)).len(), 1);
+}
+
+/// Rounds of wrong passwords, twenty minutes apart, in a domain that locks after `threshold`.
+fn in_rounds(rounds: usize, tries: usize, threshold: Option<u32>) -> Vec<Alert> {
+    let net = Net::default();
+    let mut night = Vec::new();
+    for _ in 0..rounds {
+        for minute in 0..20 {
+            let other = format!("carols{minute}");
+            night.push(net.pass(60_000).logon("carol", "10.0.0.30", &other));
+        }
+        night.extend(wrong(&net, "alice", AT, tries, 3_000));
+    }
+    let settings = Settings {
+        policy: Policy {
+            lockout_after: threshold,
+            ..Policy::default()
+        },
+        ..Settings::default()
+    };
+    verdict(settings, night)
+}
+
+#[test]
+fn rounds_that_end_one_short_of_the_lock() {
+    let alert = one(in_rounds(3, 4, Some(5)));
+    assert_eq!(alert.severity, Severity::Medium);
+    assert!(
+        alert.reason.contains("one short of the 5"),
+        "{}",
+        alert.reason
+    );
+    assert_eq!(in_rounds(2, 4, Some(5)), []);
+    assert_eq!(in_rounds(6, 2, Some(5)), [], "a task that tries twice");
+    assert_eq!(in_rounds(3, 4, None), [], "nobody knows");
+    assert_eq!(in_rounds(3, 4, Some(0)), [], "nothing locks");
+}
+
+/// A gateway with sixty people, and `failing` accounts that fail one after the other in half a day.
+fn slow_among_many(failing: impl Iterator<Item = String>) -> Vec<Alert> {
+    let net = Net::default();
+    let people = |n: u64| net.logon(&format!("staff{n:02}"), AT, &n.to_string());
+    let mut day: Vec<_> = (0..60).map(people).collect();
+    for (n, account) in failing.enumerate() {
+        // All the while people work there.
+        for minute in 0..30 {
+            net.pass(60_000);
+            day.push(people((30 * n as u64 + minute) % 60));
+        }
+        day.push(net.refused(&account, AT, 24));
+    }
+    verdict(Settings::default(), day)
+}
+
+#[test]
+fn a_slow_spray_from_among_many_people() {
+    let strangers = |number: usize| (0..number).map(|n| format!("user{n:02}"));
+    assert_eq!(slow_among_many(strangers(19)), []);
+    assert_eq!(one(slow_among_many(strangers(20))).targets_total, 20);
+}
+
+#[test]
+fn people_behind_a_gateway_mistype_all_day() {
+    let absent = (0..15).map(|n| format!("user{n:02}"));
+    assert_eq!(slow_among_many(absent), [], "and some work elsewhere");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use goshawk_model::{
     Account, Activity, Alert, Confidence, Credentials, Kind, Mechanism, Outcome, Severity,
 };
 
-use super::{everything, golden, one};
-use crate::Settings;
+use super::{THIEF, everything, golden, one};
 use crate::build::{AES, FULL, Net, RC4, issued, kerberos, sealed, ticket};
+use crate::{Engine, Input, Output, Settings};
 
 const PRINTER: &str = "10.0.0.50";
 const HOUR: u64 = 3_600_000;
@@ -208,4 +208,38 @@ fn nobody_who_gets_an_answer() {
     denied.outcome = Outcome::Failure;
     let silent = [root, bind, denied].map(|activity| Net::by(activity, nobody()));
     assert_eq!(found(silent), []);
+}
+
+#[test]
+fn what_an_intruders_tools_expose_is_his() {
+    let net = Net::default();
+    let mut raid: Vec<_> = vec![net.simple_bind("mallory@corp.example", THIEF, true)];
+    raid.extend((0..12).map(|n| {
+        let account = format!("user{n}");
+        net.pass(200).refused(&account, THIEF, 24)
+    }));
+    raid.push(net.simple_bind("user3@corp.example", THIEF, true));
+    raid.push(net.simple_bind("scan@corp.example", PRINTER, true));
+    let alert = one(found(raid));
+    assert_eq!(
+        alert.source.ip,
+        Some(PRINTER.parse().unwrap()),
+        "before and after the attack"
+    );
+}
+
+#[test]
+fn an_exposure_waits_and_is_told() {
+    let net = Net::default();
+    let mut engine = Engine::new(Settings::default());
+    let bind = net.simple_bind("scan@corp.example", PRINTER, true);
+    assert_eq!(engine.observe(Input::Activity(bind)), []);
+    let snapshot = engine.snapshot();
+    let mut engine = Engine::new(Settings::default());
+    engine.restore(&snapshot).expect("restored");
+    let before = net.pass(9 * 60_000).logon("alice", "10.0.0.7", "tgt");
+    assert_eq!(engine.observe(Input::Activity(before)), []);
+    let after = net.pass(2 * 60_000).logon("alice", "10.0.0.7", "tgt-2");
+    let told = engine.observe(Input::Activity(after));
+    assert!(matches!(&*told, [Output::Raised(_)]), "{told:?}");
 }

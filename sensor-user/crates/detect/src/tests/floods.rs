@@ -108,7 +108,7 @@ fn failures_beyond_what_is_kept_are_counted() {
     let broken = (0..600).map(|_| Input::Activity(net.pass(100).refused("WS9$", THIEF, 24)));
     assert_eq!(run(&mut engine, broken), []);
     let table = engine.stats().tables["brute-force-sources"];
-    let (by_source, by_account) = (600 - 16, 600 - 64);
+    let (by_source, by_account) = (600 - 24, 600 - 64);
     assert_eq!(table.evicted, by_source + by_account, "{table:?}");
 }
 

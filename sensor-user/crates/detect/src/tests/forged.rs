@@ -163,6 +163,19 @@ fn what_the_controller_answers_to_a_strange_ticket() {
 }
 
 #[test]
+fn a_name_that_the_controller_did_not_know_is_believed() {
+    let net = Net::default();
+    let denied = |name: &str| net.refused(name, "10.0.0.30", 6);
+    let shown = || shows(&net, THIEF, tgt("forged"), granted("st"));
+    assert_eq!(of(2027, told_of([shown()])), []);
+    assert_eq!(of(2027, told_of([denied("somebody"), shown()])), []);
+    let alerts = of(2027, told_of([denied("administrator"), shown()]));
+    assert_eq!(alerts.len(), 1);
+    let own = Account::new("administrator", "corp.example");
+    assert_eq!(alerts[0].source.account, Some(own));
+}
+
+#[test]
 fn an_unknown_account_may_be_the_one_to_be_impersonated() {
     let net = Net::default();
     let mut asked = shows(&net, "10.0.0.7", tgt("old"), Answer::Refused(6));

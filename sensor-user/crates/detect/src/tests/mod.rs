@@ -19,6 +19,7 @@ mod opened;
 mod overpass;
 mod pass_the_hash;
 mod pass_the_ticket;
+mod policy;
 mod properties;
 mod relay;
 mod restart;

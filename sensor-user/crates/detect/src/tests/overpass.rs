@@ -1,7 +1,7 @@
 //! Overpass-the-hash, by dialect and by encryption type.
 
-use goshawk_model::kerberos::padata;
-use goshawk_model::{Account, Activity, Alert, Confidence, Kind, Severity, Timestamp};
+use goshawk_model::kerberos::{Answer, error, padata};
+use goshawk_model::{Account, Activity, Alert, Confidence, Kind, Outcome, Severity, Timestamp};
 
 use super::{THIEF, golden, of, one, verdict};
 use crate::build::{AES, FULL, Net, RC4, ip, issued, sealed, tgt, ticket};
@@ -58,6 +58,32 @@ fn windows(net: &Net, account: &str, from: &str, etypes: &[i32]) -> Activity {
     logon
 }
 
+/// A ticket asked for without a proof, as impacket and minikerberos ask, and refused for want of one.
+fn unproved(net: &Net, etypes: &[i32]) -> Activity {
+    let mut asked = net.tool_logon("alice", THIEF, "none", etypes);
+    if let Kind::As(exchange) = &mut asked.kind {
+        exchange.answer = Answer::Refused(error::PREAUTH_REQUIRED);
+        if let Some(request) = &mut exchange.request {
+            request.padata = vec![padata::PAC_REQUEST];
+            request.data.proof_etype = None;
+        }
+    }
+    asked
+}
+
+/// Minikerberos asks for everything that its secret makes, and then proves itself with one of them.
+fn minikerberos(net: &Net, account: &str, etypes: &[i32]) -> (Activity, Activity) {
+    let asked = unproved(net, etypes);
+    let mut proved = net.tool_logon(account, THIEF, "tgt", &etypes[etypes.len() - 1..]);
+    if let Kind::As(exchange) = &mut proved.kind
+        && let Some(request) = &mut exchange.request
+    {
+        request.kdc_options = 0x4080_0010;
+        request.padata = vec![padata::PAC_REQUEST, padata::ENC_TIMESTAMP];
+    }
+    (asked, proved)
+}
+
 /// The same, made as Rubeus makes it.
 fn rubeus(net: &Net, account: &str, from: &str, etypes: &[i32]) -> Activity {
     let mut logon = net.tool_logon(account, from, "tgt", etypes);
@@ -90,8 +116,16 @@ fn a_hash_in_impackets_hands() {
 #[test]
 fn a_key_in_a_tools_hands() {
     let net = Net::default();
-    for etype in [AES, 17] {
-        let alert = only(STACK, [net.tool_logon("alice", THIEF, "tgt", &[etype])]);
+    let (asked_rc4, proved_rc4) = minikerberos(&net, "alice", &[24, RC4]);
+    let (asked_aes, proved_aes) = minikerberos(&net, "alice", &[AES]);
+    for logon in [
+        vec![net.tool_logon("alice", THIEF, "tgt", &[17])],
+        vec![rubeus(&net, "alice", THIEF, &[RC4])],
+        vec![rubeus(&net, "alice", THIEF, &[AES])],
+        vec![asked_rc4, proved_rc4],
+        vec![asked_aes, proved_aes],
+    ] {
+        let alert = only(STACK, logon);
         assert_eq!(
             (alert.severity, alert.confidence),
             (Severity::Medium, Confidence::High)
@@ -99,6 +133,101 @@ fn a_key_in_a_tools_hands() {
     }
     let alert = only(STACK, [rubeus(&net, "alice", THIEF, &[RC4])]);
     assert!(alert.summary.contains("Rubeus"), "{}", alert.summary);
+}
+
+/// A ticket used by the program that got it.
+fn used_at_once(net: &Net, service: &str) -> Activity {
+    net.pass(100).service("alice", THIEF, "tgt", service, "st")
+}
+
+#[test]
+fn a_password_in_a_tools_hands_is_part_of_something_else() {
+    let net = Net::default();
+    let secretsdump = [
+        net.tool_logon("alice", THIEF, "tgt", &[AES]),
+        used_at_once(&net, "cifs/dc1"),
+    ];
+    assert_eq!(found(secretsdump.clone()), [0; 0]);
+    let elsewhere = windows(&net, "alice", "10.0.0.7", FULL);
+    let alert = only(STACK, [vec![elsewhere], secretsdump.to_vec()].concat());
+    assert_eq!(alert.confidence, Confidence::Low);
+    assert!(alert.reason.contains("another machine"), "{}", alert.reason);
+}
+
+#[test]
+fn a_ticket_kept_for_later_may_be_a_keys() {
+    let net = Net::default();
+    let kept = net.tool_logon("alice", THIEF, "tgt", &[AES]);
+    let alert = only(STACK, [kept.clone()]);
+    assert_eq!(alert.confidence, Confidence::Low);
+    let later = net
+        .pass(5_000)
+        .service("alice", THIEF, "tgt", "cifs/dc1", "st");
+    assert_eq!(
+        only(STACK, [kept.clone(), later]).confidence,
+        Confidence::Low
+    );
+    let elsewhere = windows(&net, "alice", "10.0.0.7", FULL);
+    let alert = only(STACK, [elsewhere, kept.clone()]);
+    assert_eq!(alert.confidence, Confidence::Medium);
+    let own = windows(&net, "alice", THIEF, FULL);
+    assert_eq!(only(STACK, [own, kept]).confidence, Confidence::Low);
+}
+
+#[test]
+fn minikerberos_shows_its_password() {
+    let net = Net::default();
+    let (asked, proved) = minikerberos(&net, "alice", &[1, 2, 3, 16, RC4, 24, AES, 17]);
+    assert_eq!(found([asked, proved]), [0; 0]);
+}
+
+#[test]
+fn a_password_where_the_controller_has_no_aes() {
+    let net = Net::default();
+    let mut asked = unproved(&net, &[AES]);
+    if let Kind::As(exchange) = &mut asked.kind {
+        exchange.answer = Answer::Refused(error::ETYPE_NOSUPP);
+    }
+    let proved = net.tool_logon("alice", THIEF, "tgt", &[RC4]);
+    assert_eq!(
+        found([asked, proved, used_at_once(&net, "cifs/dc1")]),
+        [0; 0]
+    );
+}
+
+#[test]
+fn who_delegates_at_once_may_have_a_password() {
+    let net = Net::default();
+    let mut asked = net.pass(2_000).service("alice", THIEF, "tgt", "svc", "st");
+    if let Kind::Tgs(exchange) = &mut asked.kind
+        && let Some(request) = &mut exchange.request
+    {
+        request.padata.push(padata::FOR_USER);
+    }
+    let logon = net.tool_logon("alice", THIEF, "tgt", &[AES]);
+    assert_eq!(of(STACK, verdict(settings(), [logon, asked])), []);
+}
+
+#[test]
+fn who_added_a_computer_knows_its_password() {
+    let net = Net::default();
+    let added = net.added("EVIL$", THIEF, Outcome::Success);
+    let logon = net.pass(500).tool_logon("evil$", THIEF, "tgt", &[RC4]);
+    assert_eq!(found([added, logon]), [0; 0]);
+}
+
+#[test]
+fn old_roasters_name_services() {
+    let net = Net::default();
+    let mut roast = vec![net.tool_logon("mallory", THIEF, "tgt", &[RC4])];
+    for n in 0..4 {
+        let service = format!("MSSQLSvc/db{n}:1433");
+        let answer = issued(sealed(&service, &service, RC4), RC4);
+        net.pass(100);
+        let asked: &[i32] = &[23, 16, 3, 23];
+        roast.push(net.tgs((THIEF, "tgt"), &service, (2, asked), None, answer));
+    }
+    assert_eq!(found(roast), [2410]);
 }
 
 #[test]
@@ -177,7 +306,7 @@ fn the_hit_of_a_guess_is_the_guessers() {
                 .pass(500)
                 .tool_logon(&format!("user{n}"), THIEF, "none", &[AES]);
             if let Kind::As(exchange) = &mut guess.kind {
-                exchange.answer = goshawk_model::kerberos::Answer::Refused(24);
+                exchange.answer = Answer::Refused(24);
             }
             guess
         })

@@ -1,11 +1,13 @@
 //! Pass-the-hash over NTLM.
 
+use std::sync::Arc;
+
 use goshawk_model::ntlm::{AvPairs, LmResponse, NtResponse, NtlmAuthenticate, NtlmLogon};
-use goshawk_model::{Account, Activity, Actor, Alert, Carrier, Kind, Outcome};
+use goshawk_model::{Account, Activity, Alert, Carrier, Kind, Outcome};
 
 use super::{THIEF, of, one, verdict};
 use crate::Settings;
-use crate::build::{Net, ip};
+use crate::build::{self, Net, ip};
 
 const HOME: &str = "10.0.0.7";
 
@@ -33,11 +35,7 @@ fn ntlm(net: &Net, account: &str, from: &str, flags: u32, workstation: Option<&s
     };
     let kind = Kind::Ntlm(Box::new(logon));
     let mut activity = net.pass(1000).activity(from, Outcome::Success, kind);
-    activity.actor = Some(Actor {
-        account: Account::new(account, "CORP"),
-        aliases: Vec::new(),
-        authenticated: true,
-    });
+    activity.credentials = build::ntlm(account).map(Arc::new);
     activity
 }
 

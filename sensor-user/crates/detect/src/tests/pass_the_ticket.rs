@@ -1,8 +1,9 @@
 //! Pass-the-ticket, and the many honest ways of a ticket to a second address.
 
 use goshawk_model::inventory::SightingSource;
-use goshawk_model::kerberos::OPTION_FORWARDED;
-use goshawk_model::{Account, Activity, Alert, Confidence, Kind, Severity, Timestamp};
+use goshawk_model::kerberos::{OPTION_FORWARDED, OPTION_RENEW};
+use goshawk_model::smb::{Negotiate, SmbOperation, Terms};
+use goshawk_model::{Account, Activity, Alert, Confidence, Kind, Outcome, Severity, Timestamp};
 
 use super::{THIEF, golden, of, one, verdict};
 use crate::build::secrets::by_tool;
@@ -61,18 +62,162 @@ fn a_tool_speaks_another_dialect() {
 }
 
 #[test]
+fn a_services_ticket_in_a_tools_connection() {
+    let net = Net::default();
+    let mut day = at_home(&net);
+    let terms = Terms {
+        guid: Some(uuid::Uuid::from_bytes(*b"VVdSgcomFYKddrgX")),
+        ..Terms::default()
+    };
+    let negotiate = SmbOperation::Negotiate(Box::new(Negotiate {
+        client: Some(terms),
+        ..Negotiate::default()
+    }));
+    let used = |from: &str| {
+        [
+            net.activity(from, Outcome::Success, Kind::Smb(negotiate.clone())),
+            net.pass(50).used(from, ticket(LDAP, "st")),
+        ]
+    };
+    assert_eq!(found([day.clone(), used(HOME).to_vec()].concat()), []);
+    day.extend(used(THIEF));
+    let alert = one(found(day));
+    assert!(
+        alert.reason.contains("as impacket does"),
+        "{}",
+        alert.reason
+    );
+}
+
+#[test]
 fn the_first_machine_goes_on() {
     let net = Net::default();
     let mut day = at_home(&net);
     day.push(taken(&net, THIEF));
     assert_eq!(found(day.clone()), [], "she may have moved");
+    let at_home = |name| net.pass(5_000).service("alice", HOME, "alices", LDAP, name);
+    day.push(at_home("st-3"));
+    let sightings = [(HOME, "ws7"), (THIEF, "ws9")]
+        .map(|(place, name)| net.sighting(place, name, SightingSource::MachineLogon));
+    let alert = one(found([sightings.to_vec(), day.clone()].concat()));
+    assert_eq!(
+        alert.source.ip,
+        Some(ip(THIEF)),
+        "two machines by their names"
+    );
+    assert_eq!(alert.severity, Severity::Medium);
+    assert_eq!(found(day.clone()), [], "she may have moved back");
+    day.push(taken(&net, THIEF));
+    assert_eq!(one(found(day)).source.ip, Some(ip(THIEF)), "by turns");
+}
+
+/// Others go on while `minutes` pass.
+fn meanwhile(net: &Net, minutes: u64) -> Vec<Activity> {
+    let others = (0..minutes).map(|n| {
+        let name = format!("carols{n}");
+        net.pass(60_000).logon("carol", "10.0.0.30", &name)
+    });
+    others.collect()
+}
+
+#[test]
+fn a_laptop_in_and_out_of_its_dock() {
+    let net = Net::default();
+    let radio = "10.1.0.7";
+    let mut day = at_home(&net);
+    for (n, place) in [radio, HOME, radio, HOME].into_iter().enumerate() {
+        let name = format!("st-{n}");
+        day.extend(meanwhile(&net, 20));
+        day.push(net.service("alice", place, "alices", LDAP, &name));
+    }
+    assert_eq!(found(day), []);
+}
+
+#[test]
+fn a_desk_where_somebody_sat_before() {
+    let net = Net::default();
+    let desk = "10.1.0.7";
+    let mut day = at_home(&net);
+    day.push(net.pass(1000).logon("bob", desk, "bobs"));
+    for (minutes, account, place, ticket) in [
+        (5, "alice", desk, "alices"),
+        (20, "alice", desk, "alices"),
+        (20, "bob", "10.1.0.9", "bobs"),
+    ] {
+        day.extend(meanwhile(&net, minutes));
+        day.push(net.service(account, place, ticket, LDAP, "st-2"));
+    }
+    assert_eq!(found(day), [], "he has left");
+}
+
+#[test]
+fn a_desk_where_somebody_sits() {
+    let net = Net::default();
+    let mut day = at_home(&net);
+    day.push(net.pass(1000).logon("bob", THIEF, "bobs"));
+    day.push(taken(&net, THIEF));
     day.push(
-        net.pass(5_000)
-            .service("alice", HOME, "alices", LDAP, "st-3"),
+        net.pass(5 * 60_000)
+            .service("bob", THIEF, "bobs", LDAP, "st-3"),
+    );
+    day.push(
+        net.pass(3_600_000)
+            .service("bob", THIEF, "bobs", LDAP, "st-4"),
     );
     let alert = one(found(day));
-    assert_eq!(alert.source.ip, Some(ip(THIEF)));
-    assert_eq!(alert.severity, Severity::Medium);
+    assert!(alert.reason.contains("other accounts"), "{}", alert.reason);
+}
+
+#[test]
+fn an_address_with_many_people_behind_it() {
+    let net = Net::default();
+    let gateway = "192.0.2.1";
+    let mut day = at_home(&net);
+    for n in 0..6 {
+        let (account, name) = (format!("user{n}"), format!("tgt{n}"));
+        day.push(net.pass(1000).logon(&account, gateway, &name));
+    }
+    day.push(taken(&net, gateway));
+    assert_eq!(found(day), []);
+}
+
+#[test]
+fn a_renewed_ticket_is_the_same_logon() {
+    let net = Net::default();
+    let renew = |from: &str, old: &str, new: &str| {
+        let answer = issued(crate::build::tgt(new), AES);
+        let mut renewed = net.pass(60_000).tgs(
+            (from, old),
+            "krbtgt/CORP.EXAMPLE",
+            (2, FULL),
+            Some("alice"),
+            answer,
+        );
+        if let Kind::Tgs(exchange) = &mut renewed.kind
+            && let Some(request) = &mut exchange.request
+        {
+            request.kdc_options |= OPTION_RENEW;
+        }
+        renewed
+    };
+    let mut day = at_home(&net);
+    day.push(renew(THIEF, "alices", "renewed"));
+    day.push(
+        net.pass(60_000)
+            .service("alice", HOME, "alices", LDAP, "st-5"),
+    );
+    day.push(
+        net.pass(60_000)
+            .service("alice", THIEF, "renewed", LDAP, "st-6"),
+    );
+    assert_eq!(one(found(day)).source.ip, Some(ip(THIEF)), "by turns");
+    let mut day = at_home(&net);
+    day.push(renew(HOME, "alices", "renewed"));
+    day.push(
+        net.pass(60_000)
+            .service("alice", HOME, "renewed", LDAP, "st-5"),
+    );
+    assert_eq!(found(day), []);
 }
 
 #[test]
@@ -228,7 +373,7 @@ fn a_ticket_that_is_not_known_tells_nothing() {
             THIEF,
             0,
             kerberos(ticket(LDAP, "nor this")),
-            goshawk_model::Outcome::Success,
+            Outcome::Success,
         ),
     ];
     assert_eq!(found(day), []);

@@ -3,7 +3,8 @@
 //!
 //! All of it is grouped: one alert for an account at a machine, and no second one for the same
 //! within a day, however often it happens. It is told with low severity, for it is a state to be
-//! mended and nobody's deed; what is refused is not exposed and stays silent.
+//! mended and nobody's deed; what is refused is not exposed and stays silent. An intruder's own tools
+//! expose nothing but him: what comes from where an attack is told, before or shortly after, is left out.
 
 pub(super) mod anonymous;
 pub(super) mod clear_passwords;
@@ -12,7 +13,7 @@ pub(super) mod smb1;
 pub(super) mod unsigned_ldap;
 pub(super) mod weak_tickets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asker::Asker;
 use super::{Detection, evidence};
-use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
+use crate::campaign::{Campaign, Campaigns, Event, Judgement, Readiness, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
 use crate::scene::Scene;
@@ -32,6 +33,10 @@ use crate::words::{count, list};
 
 /// What was told is not told again for so long.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A state is in no hurry: so long it is waited whether its source turns out to be an intruder's.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Machines remembered that show an exposure.
+const SHOWN_BY: usize = 16;
 /// Exposed accounts and machines remembered, of each weakness.
 const TOLD: usize = 16_384;
 
@@ -100,9 +105,16 @@ pub(super) struct Exposure<W> {
     weakness: PhantomData<W>,
 }
 
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Facts {
+    /// Whose traffic shows it.
+    shown_by: BTreeSet<IpAddr>,
+}
+
 impl<W: Weakness> Detection for Exposure<W> {
     type Key = Exposed;
-    type Facts = ();
+    type Facts = Facts;
     const DESCRIPTION: &'static Description = W::DESCRIPTION;
     const LISTENS: Kinds = W::LISTENS;
 
@@ -110,11 +122,15 @@ impl<W: Weakness> Detection for Exposure<W> {
         &mut self,
         activity: &Activity,
         scene: &Scene<'_>,
-        campaigns: &mut Campaigns<Exposed, ()>,
+        campaigns: &mut Campaigns<Exposed, Facts>,
     ) {
         let Some(shown) = W::shown(activity, scene) else {
             return;
         };
+        let by = activity.client.ip;
+        if scene.knowledge.suspects.has(by) {
+            return;
+        }
         let known = self.told.get(&shown.once).is_some();
         if known && !campaigns.is_open(&shown.key) {
             return;
@@ -125,23 +141,41 @@ impl<W: Weakness> Detection for Exposure<W> {
             target: Some(shown.target),
         };
         let recorded = campaigns.record::<Self>(scene, &shown.key, &shown.source, [event]);
-        if recorded.is_some() && !known {
+        let Some(facts) = recorded else {
+            return;
+        };
+        if facts.shown_by.len() < SHOWN_BY {
+            facts.shown_by.insert(by);
+        }
+        if !known {
             self.told.touch(shown.once, scene.now, || ());
         }
     }
 
-    fn tick(&mut self, scene: &Scene<'_>, _campaigns: &mut Campaigns<Exposed, ()>) {
+    fn readiness(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Readiness {
+        let suspects = &scene.knowledge.suspects;
+        let shown_by = &campaign.facts.shown_by;
+        if shown_by.iter().all(|&ip| suspects.has(ip)) {
+            Readiness::Drop
+        } else if campaign.start + PATIENCE > scene.now {
+            Readiness::Wait
+        } else {
+            Readiness::Tell
+        }
+    }
+
+    fn tick(&mut self, scene: &Scene<'_>, _campaigns: &mut Campaigns<Exposed, Facts>) {
         self.told.expire(scene.now - DAY);
     }
 
-    fn judge(_campaign: &Campaign<()>, _scene: &Scene<'_>) -> Judgement {
+    fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::Low,
             confidence: Confidence::High,
         }
     }
 
-    fn tell(campaign: &Campaign<()>, scene: &Scene<'_>) -> Story {
+    fn tell(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Story {
         let place = |party: &Party| match (&party.account, party.ip) {
             (Some(account), _) => account.to_string(),
             (None, Some(ip)) => scene.place(ip),

@@ -193,7 +193,7 @@ fn not_signed(opened: &Opened, realm: &str, scene: &Scene<'_>) -> Option<Silver>
 fn too_long(opened: &Opened, realm: &str, scene: &Scene<'_>) -> Option<(String, Confidence)> {
     let content = scene.knowledge.contents.of(realm);
     let issued = content.map_or(Duration::ZERO, |content| content.longest);
-    let longest = issued.max(scene.knowledge.strangers.lifetime());
+    let longest = issued.max(scene.knowledge.policy.lifetime(&scene.settings.policy));
     let life = life(opened);
     if life <= longest + SKEW {
         return None;

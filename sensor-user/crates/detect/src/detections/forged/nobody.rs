@@ -6,6 +6,9 @@
 //! same; where that ticket was seen being issued, it does not count. In S4U the error is about the one
 //! who is to be impersonated.
 //!
+//! While the ticket is young the KDC believes the name, and its answer tells whose it is: then a name of
+//! which it said lately that it does not know it, to somebody's first request, is nobody's as well.
+//!
 //! Opened with a keytab, the ticket shows the name and the account's number. Forgers leave the number at
 //! 500, that of the built-in administrator, whatever the name ([`contents::nobody`]).
 
@@ -23,8 +26,8 @@ pub(in super::super) const DESCRIPTION: Description = Description {
     learning: None,
     meaning: "A ticket names an account that the controller does not know. Controllers issue no such \
         tickets; it was made with the key of krbtgt.",
-    help: "Seen is the controller's answer to the ticket; with a keytab the name in it, which is sealed \
-        otherwise, and whose number comes with it.",
+    help: "Seen is the controller's answer to the ticket, and what it answered to others who asked for the \
+        name; with a keytab the name in it, which is sealed otherwise, and whose number comes with it.",
     look_alikes: "An account deleted or renamed in the last hours whose ticket lives on.",
     remediation: super::REMEDIATION,
 };
@@ -44,11 +47,20 @@ impl Sign for Nobody {
         if let Some(sign) = contents::nobody(&shown, scene) {
             return Some(shown.finding(sign, Confidence::High, activity, scene));
         }
-        let (code, name) = shown.error()?;
-        if code != error::C_PRINCIPAL_UNKNOWN || shown.concerns_others() {
+        if shown.concerns_others() {
             return None;
         }
-        let sign = format!("the controller answered {name} to the ticket");
+        let sign = match (shown.error(), &shown.stranger.owner) {
+            (Some((error::C_PRINCIPAL_UNKNOWN, name)), _) => {
+                format!("the controller answered {name} to the ticket")
+            }
+            (None, Some(owner))
+                if shown.accepted() && scene.knowledge.accounts.is_denied(owner) =>
+            {
+                format!("the controller said lately that it does not know {owner}")
+            }
+            _ => return None,
+        };
         Some(shown.finding(sign, Confidence::Medium, activity, scene))
     }
 }

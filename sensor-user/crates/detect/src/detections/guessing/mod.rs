@@ -4,11 +4,14 @@
 //! **Look-alikes.** People mistype: a few failures, then a logon, which wipes them out. Several who
 //! share an address (a gateway with NAT, a terminal server, a server that asks a controller on
 //! behalf of its users) mistype as well, so unless accounts fail faster than people type, each has a
-//! minute to log on, and while those who log on outnumber those who fail it takes more of them.
+//! minute to log on, and while those who log on outnumber those who fail it takes more of them. Of a
+//! slow spray from among many people only those accounts count that were never seen there.
 //! Clients that ask twice, as Windows does, or a second controller at once, make two failures of one
 //! try. A service with a stale password fails for ever, evenly or not: failures of one account that
 //! are no faster than a service's are an exposure of low severity and a campaign of their own, and
-//! silent while the sensor learns; who looped then is not told of later. A computer whose own
+//! silent while the sensor learns; who looped then is not told of later. Somebody who guesses slowly
+//! knows what locks an account, stops one short of it and waits until that is forgotten; where the
+//! threshold is known, such rounds are told apart from a loop. A computer whose own
 //! account is broken retries as well; machine passwords are not guessable, so one of them is no
 //! brute force; several from one place count as a spray, since a password that equals the
 //! computer's name is tried just so.
@@ -53,6 +56,10 @@ const SPRAY_WITHIN: Duration = Duration::from_secs(1800);
 /// The same for sprays that take their time: one account every hour or half.
 const SLOW_SPRAY: usize = 12;
 const SLOW_SPRAY_WITHIN: Duration = Duration::from_secs(12 * 3600);
+/// Where so many people log on within that time, some fail every day, and it takes more: accounts that
+/// were never seen there.
+const CROWD: usize = 3 * SLOW_SPRAY;
+const SLOW_SPRAY_IN_A_CROWD: usize = 20;
 /// Who has mistyped logs on within this time.
 const LOGS_ON_WITHIN: Duration = Duration::from_secs(60);
 /// Wrong passwords of one account from [`SHARERS`] sources within [`BRUTE_WITHIN`].
@@ -61,6 +68,11 @@ const SHARERS: usize = 3;
 /// So many failures of a campaign within [`HASTE_WITHIN`] are a program's that guesses.
 const HASTE: usize = 8;
 const HASTE_WITHIN: Duration = Duration::from_secs(8);
+
+/// Rounds of tries that each end one short of what locks the account, and the pause between them where
+/// the policy does not say how long wrong passwords are counted together.
+const CAREFUL_ROUNDS: usize = 3;
+const ROUNDS_APART: Duration = Duration::from_secs(10 * 60);
 
 /// Sources, and accounts, whose failures are remembered.
 const SOURCES: usize = 16_384;
@@ -147,6 +159,8 @@ pub(super) struct Facts {
     locked: bool,
     /// Whether the one account had logged on from there before, as that of a service has.
     at_home: bool,
+    /// Tries in a round and the threshold below which they stay, where they do.
+    careful: Option<u32>,
     /// When the latest failures were.
     latest: VecDeque<Timestamp>,
     /// Whether they ever came faster than a person's or a service's.
@@ -260,6 +274,20 @@ impl<W: Way> Guessing<W> {
             return;
         };
         self.forgotten += forgotten;
+        let lockout = scene.knowledge.lockout.threshold(&scene.settings.policy);
+        if let Some(threshold) = lockout
+            && !account.is_machine()
+            && source.rounds(account, threshold, scene) >= CAREFUL_ROUNDS
+        {
+            let failures = source.failures(account);
+            let failures = failures.iter().map(|one| (account, *one));
+            guessed::<W>(&suspect, failures, tool, scene, campaigns);
+            source.forgive(account);
+            if let Some(facts) = campaigns.facts(&suspect) {
+                facts.careful = Some(threshold);
+            }
+            return;
+        }
         let series = source
             .series(account, scene.now)
             .filter(|series| (series.is_fast || series.is_long) && !account.is_machine());
@@ -306,11 +334,11 @@ impl<W: Way> Guessing<W> {
         let (fast, slow) = source.breadth(grace, scene.now);
         let spray = fast >= SPRAY && !is_busy(ip, fast, SPRAY_WITHIN, scene);
         let is_slow = || {
-            let logons = scene
-                .knowledge
-                .hosts
-                .logons(ip, scene.now - SLOW_SPRAY_WITHIN);
-            slow >= SLOW_SPRAY && logons.take(3 * SLOW_SPRAY).count() < 3 * SLOW_SPRAY
+            let hosts = &scene.knowledge.hosts;
+            let people = hosts.logons(ip, scene.now - SLOW_SPRAY_WITHIN);
+            slow >= SLOW_SPRAY
+                && (people.take(CROWD).count() < CROWD
+                    || source.strangers(ip, grace, scene) >= SLOW_SPRAY_IN_A_CROWD)
         };
         if spray || is_slow() {
             self.waiting.remove(&ip);
@@ -434,7 +462,7 @@ impl Facts {
 
     /// Whether it is one account's failures at no great speed.
     fn is_loop(&self) -> bool {
-        !self.hasty && self.failed.len() == 1
+        !self.hasty && self.careful.is_none() && self.failed.len() == 1
     }
 }
 

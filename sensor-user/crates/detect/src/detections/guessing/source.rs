@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Mark;
 use super::attempt::Refusal;
-use super::{BRUTE, BRUTE_WITHIN, SLOW_SPRAY_WITHIN, SPRAY, SPRAY_WITHIN};
+use super::{BRUTE, BRUTE_WITHIN, ROUNDS_APART, SLOW_SPRAY_WITHIN, SPRAY, SPRAY_WITHIN};
+use crate::scene::Scene;
 
 /// A failure at a second controller this soon after is the same try.
 const SECOND_CONTROLLER: Duration = Duration::from_secs(5);
@@ -21,8 +22,8 @@ const FAST_WITHIN: Duration = Duration::from_secs(8);
 const HURRIED_WITHIN: Duration = Duration::from_secs(10);
 /// Accounts remembered per source; more than make a spray on the busiest of hosts.
 const ACCOUNTS: usize = 64;
-/// Failures remembered per account.
-const FAILURES: usize = 16;
+/// Failures remembered per account: three rounds below the threshold that ends in a brute force.
+const FAILURES: usize = 24;
 
 /// Failures of one source, by account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -100,6 +101,32 @@ impl Source {
         })
     }
 
+    /// All remembered failures of `account`.
+    pub(super) fn failures(&self, account: &Account) -> Vec<Failure> {
+        let tries = self.tried.get(account).into_iter();
+        tries.flat_map(|tries| &tries.failures).copied().collect()
+    }
+
+    /// How many rounds of tries of `account` ended one short of the `threshold` that locks it.
+    pub(super) fn rounds(&self, account: &Account, threshold: u32, scene: &Scene<'_>) -> usize {
+        let window = scene.settings.policy.lockout_window;
+        let pause = window.unwrap_or(ROUNDS_APART);
+        let full = threshold.saturating_sub(1) as usize;
+        let Some(tries) = self.tried.get(account).filter(|_| full > 1) else {
+            return 0;
+        };
+        let (mut rounds, mut size, mut last) = (0, 0, None::<Timestamp>);
+        for failure in &tries.failures {
+            if last.is_some_and(|last| failure.mark.now.since(last) >= pause) {
+                rounds += usize::from(size == full);
+                size = 0;
+            }
+            size += 1;
+            last = Some(failure.mark.now);
+        }
+        rounds + usize::from(size == full)
+    }
+
     /// Accounts that failed within [`SPRAY_WITHIN`] of the latest and had `grace` to log on since, or
     /// so many at once that they had not; and those that failed within [`SLOW_SPRAY_WITHIN`].
     pub(super) fn breadth(&self, grace: Duration, now: Timestamp) -> (usize, usize) {
@@ -115,6 +142,18 @@ impl Source {
         let hurried = number(HURRIED_WITHIN, Duration::ZERO) >= SPRAY;
         let fast = number(SPRAY_WITHIN, if hurried { Duration::ZERO } else { grace });
         (fast, number(SLOW_SPRAY_WITHIN, grace))
+    }
+
+    /// Accounts that failed within [`SLOW_SPRAY_WITHIN`] and never logged on from `ip`, as far as is known.
+    pub(super) fn strangers(&self, ip: IpAddr, grace: Duration, scene: &Scene<'_>) -> usize {
+        let latest = self.latest();
+        let accounts = &scene.knowledge.accounts;
+        let failed = self.tried.iter().filter(|(account, tries)| {
+            let last = tries.last();
+            let counts = last + SLOW_SPRAY_WITHIN > latest && last + grace <= scene.now;
+            counts && !tries.is_loop() && !accounts.was_at(account, ip)
+        });
+        failed.count()
     }
 
     /// When the latest failure was.

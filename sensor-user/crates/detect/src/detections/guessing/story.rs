@@ -73,6 +73,12 @@ pub(super) fn tell(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Story {
     if !facts.sharers.is_empty() {
         reason += " Several machines took part, each with few tries.";
     }
+    if let Some(threshold) = facts.careful {
+        reason += &format!(
+            " The tries come in rounds that end one short of the {threshold} that lock an account, and \
+             wait until they are forgotten."
+        );
+    }
     if facts.locked {
         reason += " Tries went on after the account was locked.";
     }

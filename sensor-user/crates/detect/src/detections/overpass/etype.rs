@@ -18,13 +18,13 @@ use goshawk_model::kerberos::{AsRequest, etype_name};
 use goshawk_model::{Account, Activity, Confidence, Digest, Kind, Severity};
 use serde::{Deserialize, Serialize};
 
-use super::{Held, Logon, granted};
+use super::{Held, Logon};
 use crate::campaign::{Campaign, Campaigns, Judgement, Story};
 use crate::description::Description;
 use crate::detections::asker::{Asker, who};
 use crate::detections::{Detection, is_rc4, is_rc4_only};
 use crate::kinds::Kinds;
-use crate::knowledge::{Stack, stacks};
+use crate::knowledge::{Secret, Stack, stacks};
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, etypes};
@@ -54,8 +54,6 @@ pub(in crate::detections) const DESCRIPTION: Description = Description {
 
 /// What knows RC4 only shows itself within a month.
 const BASELINE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Accounts remembered that have AES keys.
-const ACCOUNTS: usize = 131_072;
 /// Machines remembered that log on with RC4 alone.
 const MACHINES: usize = 16_384;
 /// Accounts remembered per machine.
@@ -68,9 +66,7 @@ const FORGET: Duration = Duration::from_secs(60 * 24 * 3600);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::detections) struct OverpassEtype {
-    held: Held<(Logon, Why)>,
-    /// Accounts that proved themselves with AES.
-    aes: Table<Account, (), ACCOUNTS>,
+    held: Held<Why>,
     /// Machines that offer RC4 alone, and for whom.
     rc4: Table<IpAddr, BTreeSet<Account>, MACHINES>,
 }
@@ -114,34 +110,28 @@ impl Detection for OverpassEtype {
                 let Some(proof) = request.data.proof_etype else {
                     return;
                 };
-                if !is_rc4(proof) {
-                    if let Some((_, account)) = granted(exchange, request)
-                        && self.aes.get(account).is_none()
-                    {
-                        self.aes.touch(account.clone(), scene.now, || ());
-                    }
-                } else if is_rc4_only(&request.etypes)
+                if is_rc4(proof)
+                    && is_rc4_only(&request.etypes)
                     && let Some((ticket, logon)) = Logon::of(activity, (exchange, request), scene)
                 {
                     self.weigh(activity, request, (ticket, logon), scene);
                 }
             }
-            Kind::Tgs(exchange) => self.held.used(exchange),
+            Kind::Tgs(exchange) => self.held.used(activity, exchange, scene),
             _ => {}
         }
     }
 
     fn tick(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
         while let Some((logon, why)) = self.held.due(Some(scene.now)) {
-            self.tell_of(&logon, why, scene, campaigns);
+            Self::tell_of(&logon, why, scene, campaigns);
         }
-        self.aes.expire(scene.now - FORGET);
         self.rc4.expire(scene.now - FORGET);
     }
 
     fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
         while let Some((logon, why)) = self.held.due(None) {
-            self.tell_of(&logon, why, scene, campaigns);
+            Self::tell_of(&logon, why, scene, campaigns);
         }
     }
 
@@ -188,7 +178,6 @@ impl Detection for OverpassEtype {
 
     fn tables(&self, into: &mut BTreeMap<&'static str, TableStats>) {
         into.insert("overpass-the-hash-etype-logons", self.held.stats());
-        into.insert("overpass-the-hash-etype-accounts", self.aes.stats());
         into.insert("overpass-the-hash-etype-machines", self.rc4.stats());
     }
 }
@@ -210,9 +199,13 @@ impl OverpassEtype {
         let usual = before.contains(&account) || others >= OLD;
         let stack = stacks::of_as(request, activity.time);
         let why = match stack {
-            Some(stack) if stack.is_tool() => Some(Why::Tool),
+            Some(stack) if stack.is_tool() => {
+                let who = (logon.asker.ip, &account);
+                let secret = scene.knowledge.offers.secret(who, request, stack);
+                (secret == Secret::Key).then_some(Why::Tool)
+            }
             Some(Stack::Windows) if !usual => Some(Why::Windows),
-            _ if !usual && self.aes.get(&account).is_some() && !scene.learns(BASELINE) => {
+            _ if !usual && has_aes(&account, scene) && !scene.learns(BASELINE) => {
                 Some(Why::AesBefore)
             }
             _ => None,
@@ -227,7 +220,6 @@ impl OverpassEtype {
     }
 
     fn tell_of(
-        &self,
         logon: &Logon,
         why: Why,
         scene: &Scene<'_>,
@@ -244,10 +236,16 @@ impl OverpassEtype {
             .asker
             .account
             .as_ref()
-            .is_some_and(|account| self.aes.get(account).is_some());
+            .is_some_and(|account| has_aes(account, scene));
         if let Some(facts) = campaigns.record::<Self>(scene, &logon.asker, &source, [event]) {
             facts.why.insert(why);
             facts.has_aes |= has_aes;
         }
     }
+}
+
+/// Whether the account proved itself with AES before.
+fn has_aes(account: &Account, scene: &Scene<'_>) -> bool {
+    let known = scene.knowledge.accounts.get(account);
+    known.is_some_and(|fact| fact.has_aes)
 }

@@ -9,13 +9,15 @@
 //! it away is how it is asked for: in the dialect of a tool ([`stack`]), or with RC4 alone because
 //! the thief has no other key ([`etype`]).
 //!
-//! Kerberoasting tools force RC4 upon their own logon too, whatever secret they were given. Their
-//! ticket goes at once into requests that name services as accounts, and those are reported as
-//! what they are; so a logon waits a moment to be told.
+//! Tools log on with passwords as well, as part of other attacks that are reported as what they are:
+//! a roaster forces RC4 upon its own logon whatever secret it was given, and its ticket goes at once
+//! into requests for services of users. So a logon waits a moment, to be told by what its ticket is
+//! used for. An account that was added before our eyes has no key that could have been stolen.
 
 pub(super) mod etype;
 pub(super) mod stack;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{Answer, AsExchange, AsRequest, TgsExchange, padata};
@@ -26,6 +28,7 @@ use super::Mark;
 use super::asker::Asker;
 use super::services::Service;
 use crate::campaign::Event;
+use crate::knowledge::on_behalf;
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 
@@ -33,6 +36,10 @@ use crate::table::{Table, TableStats};
 const HELD: usize = 4_096;
 /// A roasting tool uses its ticket within this time.
 const HOLD: Duration = Duration::from_secs(20);
+/// A program that wants a ticket for itself uses it this soon; one that was started later does not.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// Services of users for which a ticket is asked for right after it was got, by who roasts them.
+const ROASTED: usize = 2;
 /// `NT-MS-PRINCIPAL`: a service named as an account, which is how it is roasted.
 const NAMED_AS_ACCOUNT: i32 = -128;
 /// Encryption types kept for a sentence.
@@ -45,6 +52,12 @@ struct Logon {
     asker: Asker,
     controller: Host,
     offered: Vec<i32>,
+    /// Whether the program that got the ticket used it at once, instead of keeping it for later.
+    used_at_once: bool,
+    /// Whether it was used in somebody else's name (S4U).
+    delegates: bool,
+    /// Services of users for which it was used.
+    asked: BTreeSet<String>,
 }
 
 impl Logon {
@@ -63,8 +76,15 @@ impl Logon {
             },
             controller: activity.server.clone(),
             offered: request.etypes.iter().copied().take(OFFERED).collect(),
+            used_at_once: false,
+            delegates: false,
+            asked: BTreeSet::new(),
         };
-        Some((ticket, logon))
+        let computers = &scene.knowledge.computers;
+        computers
+            .added(account)
+            .is_none()
+            .then_some((ticket, logon))
     }
 
     fn source(&self, scene: &Scene<'_>) -> Party {
@@ -93,10 +113,11 @@ fn granted<'a>(exchange: &'a AsExchange, request: &AsRequest) -> Option<(Digest,
         .then_some((ticket.id, exchange.client.as_ref()?))
 }
 
-/// Suspicious logons, by the ticket they got, until it is seen what it is used for.
+/// Suspicious logons, by the ticket they got, until it is seen what it is used for; and what a rule
+/// makes of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent, bound = "T: Serialize + serde::de::DeserializeOwned")]
-struct Held<T>(Table<Digest, T, HELD>);
+struct Held<T>(Table<Digest, (Logon, T), HELD>);
 
 impl<T> Default for Held<T> {
     fn default() -> Self {
@@ -105,24 +126,42 @@ impl<T> Default for Held<T> {
 }
 
 impl<T> Held<T> {
-    fn hold(&mut self, ticket: Digest, logon: T, scene: &Scene<'_>) {
-        self.0.touch(ticket, scene.now, || logon);
+    fn hold(&mut self, ticket: Digest, (logon, finding): (Logon, T), scene: &Scene<'_>) {
+        self.0.touch(ticket, scene.now, || (logon, finding));
     }
 
-    /// Lets go of a logon whose ticket is used for roasting.
-    fn used(&mut self, exchange: &TgsExchange) {
-        if let Some(request) = &exchange.request
-            && request.name_type == NAMED_AS_ACCOUNT
-            && let Some(ticket) = &request.presented
+    /// Notes what a ticket is used for, and lets go of a logon whose ticket is used for roasting.
+    fn used(&mut self, activity: &Activity, exchange: &TgsExchange, scene: &Scene<'_>) {
+        if self.0.stats().len == 0 {
+            return;
+        }
+        let Some(request) = &exchange.request else {
+            return;
+        };
+        let Some(ticket) = &request.presented else {
+            return;
+        };
+        let Some((logon, _)) = self.0.get_mut(&ticket.id) else {
+            return;
+        };
+        let is_same = activity.client.ip == logon.asker.ip;
+        logon.used_at_once |= is_same && scene.at <= logon.mark.at + AT_ONCE;
+        logon.delegates |= on_behalf(request);
+        let service = exchange.service.as_deref().map(Service::new);
+        if let Some(service) = service.filter(|it| !it.belongs_to_computer())
+            && !logon.delegates
         {
+            logon.asked.insert(service.family());
+        }
+        if request.name_type == NAMED_AS_ACCOUNT || logon.asked.len() >= ROASTED {
             self.0.remove(&ticket.id);
         }
     }
 
     /// Those that have waited long enough; all of them without a moment given.
-    fn due(&mut self, now: Option<Timestamp>) -> Option<T> {
+    fn due(&mut self, now: Option<Timestamp>) -> Option<(Logon, T)> {
         let limit = now.map_or(Timestamp::MAX, |now| now - HOLD);
-        self.0.pop_before(limit).map(|(_, logon)| logon)
+        self.0.pop_before(limit).map(|(_, held)| held)
     }
 
     fn stats(&self) -> TableStats {

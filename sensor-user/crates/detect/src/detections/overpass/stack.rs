@@ -1,12 +1,15 @@
 //! Overpass-the-hash by dialect: a tool made for attacks logs on.
 //!
-//! **On the wire.** An AS-REQ with a proof, made as only impacket or Rubeus make it
-//! (`knowledge::stacks`), and answered with a ticket. That holds without any history.
+//! **On the wire.** An AS-REQ with a proof, made as only impacket, minikerberos or Rubeus make it
+//! (`knowledge::stacks`), and answered with a ticket. What it offered shows whether it had a key
+//! alone or may have had a password (`knowledge::offers`). A key is told without any history. Where it
+//! may have been a password, the tool was made to keep the ticket for later, or the account is at home
+//! on another machine; else the logon is the beginning of another attack, or of honest work.
 //!
 //! **Look-alikes.** Administrators and testers use these tools too: exclude their machine. Rubeus'
-//! `/opsec` imitates Windows and is not told apart here. The one hit of somebody who guesses
-//! passwords with such a library is part of the guessing and is reported there; a roasted account's
-//! logon without proof is none.
+//! `/opsec` imitates Windows and is not told apart here; Rubeus makes RC4 of a password, and is believed
+//! to have a hash. The one hit of somebody who guesses passwords with such a library is part of the
+//! guessing and is reported there; a roasted account's logon without proof is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,7 +25,7 @@ use crate::description::Description;
 use crate::detections::Detection;
 use crate::detections::asker::{Asker, who};
 use crate::kinds::Kinds;
-use crate::knowledge::{Stack, stacks};
+use crate::knowledge::{Secret, Stack, stacks};
 use crate::scene::Scene;
 use crate::table::{Table, TableStats};
 use crate::words::{count, etypes, list};
@@ -38,8 +41,8 @@ pub(in crate::detections) const DESCRIPTION: Description = Description {
         password: a hash or key taken from a machine's memory will do, and whoever holds the \
         ticket is the account from then on.",
     help: "Seen is how the ticket was asked for: options, order, encryption types and lifetime, \
-        which together only the tool named has. Whether it had a password or a stolen key cannot \
-        be seen.",
+        which together only the tool named has. By what it offers it often shows whether it had a key \
+        or a password; where it does not, confidence is lower.",
     look_alikes: "Administrators and testers who use the same tools; exclude their machine.",
     remediation: &[
         "Ask the account's owner, and whoever answers for the source, whether they use such a tool.",
@@ -60,7 +63,7 @@ const GUESSING: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::detections) struct OverpassStack {
-    held: Held<(Logon, Stack)>,
+    held: Held<(Stack, Secret)>,
     /// Refusals of a tool's requests.
     refused: Table<IpAddr, u32, SOURCES>,
 }
@@ -73,6 +76,11 @@ pub(in crate::detections) struct Facts {
     offered: BTreeSet<i32>,
     /// The source spoke differently before.
     strange: bool,
+    /// What the tool was given, as far as is known.
+    secret: Option<Secret>,
+    /// The account is at home elsewhere.
+    elsewhere: bool,
+    confidence: Option<Confidence>,
 }
 
 impl Detection for OverpassStack {
@@ -96,28 +104,28 @@ impl Detection for OverpassStack {
                     self.asked(activity, (exchange, request), stack, scene);
                 }
             }
-            Kind::Tgs(exchange) => self.held.used(exchange),
+            Kind::Tgs(exchange) => self.held.used(activity, exchange, scene),
             _ => {}
         }
     }
 
     fn tick(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
-        while let Some((logon, stack)) = self.held.due(Some(scene.now)) {
-            tell(&logon, stack, scene, campaigns);
+        while let Some((logon, by)) = self.held.due(Some(scene.now)) {
+            tell(&logon, by, scene, campaigns);
         }
         self.refused.expire(scene.now - GUESSING);
     }
 
     fn finish(&mut self, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
-        while let Some((logon, stack)) = self.held.due(None) {
-            tell(&logon, stack, scene, campaigns);
+        while let Some((logon, by)) = self.held.due(None) {
+            tell(&logon, by, scene, campaigns);
         }
     }
 
-    fn judge(_campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
+    fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         Judgement {
             severity: Severity::Medium,
-            confidence: Confidence::High,
+            confidence: campaign.facts.confidence.unwrap_or(Confidence::Low),
         }
     }
 
@@ -129,14 +137,22 @@ impl Detection for OverpassStack {
         );
         let offered: Vec<_> = facts.offered.iter().copied().collect();
         let mut reason = format!(
-            "{} asked for and given, as only {tools} asks. Offered was {}: tools offer what they \
-             have a key for, operating systems offer all they know.",
+            "{} asked for and given, as only {tools} asks. Offered was {}: operating systems offer all \
+             they know, {}.",
             match count(campaign.count, "ticket").as_str() {
                 "1 ticket" => "1 ticket was".to_owned(),
                 many => format!("{many} were"),
             },
-            etypes(&offered)
+            etypes(&offered),
+            match facts.secret {
+                Some(Secret::Key) => "the tool offers what it has a key for",
+                Some(Secret::Password) => "and the tool all that a password makes",
+                _ => "and the tool the same for a password as for a stolen key",
+            }
         );
+        if facts.elsewhere {
+            reason += " The account is at home on another machine, and was never seen here.";
+        }
         if facts.strange {
             reason += " The source spoke Kerberos in another way before.";
         }
@@ -173,16 +189,31 @@ impl OverpassStack {
             Answer::Issued { .. } => {
                 let guesses = self.refused.get(&ip).copied().unwrap_or_default();
                 if guesses < GUESSES
+                    && let Some(account) = &exchange.client
                     && let Some((ticket, logon)) = Logon::of(activity, (exchange, request), scene)
                 {
-                    self.held.hold(ticket, (logon, stack), scene);
+                    let offers = &scene.knowledge.offers;
+                    let secret = offers.secret((ip, account), request, stack);
+                    self.held.hold(ticket, (logon, (stack, secret)), scene);
                 }
             }
         }
     }
 }
 
-fn tell(logon: &Logon, stack: Stack, scene: &Scene<'_>, campaigns: &mut Campaigns<Asker, Facts>) {
+fn tell(
+    logon: &Logon,
+    (stack, secret): (Stack, Secret),
+    scene: &Scene<'_>,
+    campaigns: &mut Campaigns<Asker, Facts>,
+) {
+    let elsewhere = logon.asker.account.as_ref().is_some_and(|account| {
+        let accounts = &scene.knowledge.accounts;
+        accounts.lives_elsewhere(account, logon.asker.ip)
+    });
+    let Some(confidence) = weighed(logon, secret, elsewhere) else {
+        return;
+    };
     let source = logon.source(scene);
     let key = logon.offered.iter().map(|&etype| etype_name(etype));
     let detail = format!(
@@ -199,5 +230,22 @@ fn tell(logon: &Logon, stack: Stack, scene: &Scene<'_>, campaigns: &mut Campaign
             .into_iter()
             .any(|usual| scene.knowledge.stacks.has_heard(logon.asker.ip, usual));
         facts.strange |= heard_otherwise;
+        facts.elsewhere |= elsewhere;
+        facts.secret = facts.secret.max(Some(secret));
+        facts.confidence = facts.confidence.max(Some(confidence));
+    }
+}
+
+/// How likely it is that the logon was made with a key that is not the asker's; `None` where it is as
+/// likely part of something else.
+fn weighed(logon: &Logon, secret: Secret, elsewhere: bool) -> Option<Confidence> {
+    let kept = !logon.used_at_once && !logon.delegates;
+    match (secret, kept, elsewhere) {
+        (Secret::Key, ..) => Some(Confidence::High),
+        (Secret::Either, true, true) => Some(Confidence::Medium),
+        (Secret::Either, true, false) | (Secret::Password | Secret::Either, _, true) => {
+            Some(Confidence::Low)
+        }
+        (Secret::Password, _, false) | (Secret::Either, false, false) => None,
     }
 }
