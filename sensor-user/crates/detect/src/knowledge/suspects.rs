@@ -4,9 +4,10 @@
 //! state of the domain that somebody should mend.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use goshawk_model::{Severity, Timestamp};
+use goshawk_model::{Confidence, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Output;
@@ -17,6 +18,9 @@ const MACHINES: usize = 16_384;
 /// A machine is looked at in another light for so long.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 
+/// The numbers of exposures.
+const EXPOSURE: RangeInclusive<u16> = 9030..=9039;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Suspects(Table<IpAddr, (), MACHINES>);
@@ -26,10 +30,13 @@ impl Suspects {
         self.0.stats().len > 0 && self.0.get(&ip).is_some()
     }
 
-    /// Learns from what is told. Low severity is a state's, or a stale password's.
+    /// Learns from what is told. Exposure is a state; what is neither grave nor likely is a stale password.
     pub(crate) fn learn(&mut self, told: &[Output], now: Timestamp) {
         for alert in told.iter().map(Output::alert) {
-            if alert.severity > Severity::Low
+            let is_doubtful =
+                alert.severity == Severity::Low && alert.confidence == Confidence::Low;
+            if !EXPOSURE.contains(&alert.external_id)
+                && !is_doubtful
                 && let Some(ip) = alert.source.ip
             {
                 self.0.touch(ip, now, || ());
@@ -56,13 +63,14 @@ mod tests {
     use crate::{Engine, Input, Settings};
 
     /// An alert that is told, from these machines.
-    fn told(severity: Severity, from: impl Iterator<Item = IpAddr>) -> Vec<Output> {
+    fn told(id: u16, confidence: Confidence, from: impl Iterator<Item = IpAddr>) -> Vec<Output> {
         let call = Net::default().drs("10.0.0.9", DRS_GET_NC_CHANGES, None, Outcome::Success);
         let found = Engine::new(Settings::default()).observe(Input::Activity(call));
         let alert = found.first().expect("an attack").alert();
         let alerts = from.map(|ip| {
             let mut alert = alert.clone();
-            (alert.severity, alert.source.ip) = (severity, Some(ip));
+            alert.severity = Severity::Low;
+            (alert.external_id, alert.confidence, alert.source.ip) = (id, confidence, Some(ip));
             Output::Raised(alert)
         });
         alerts.collect()
@@ -72,9 +80,11 @@ mod tests {
     fn a_state_makes_no_suspect() {
         let ip = IpAddr::from([10, 0, 0, 9]);
         let mut suspects = Suspects::default();
-        suspects.learn(&told(Severity::Low, [ip].into_iter()), at(1));
-        assert!(!suspects.has(ip));
-        suspects.learn(&told(Severity::Medium, [ip].into_iter()), at(1));
+        for (id, confidence) in [(9030, Confidence::High), (2023, Confidence::Low)] {
+            suspects.learn(&told(id, confidence, [ip].into_iter()), at(1));
+            assert!(!suspects.has(ip), "{id}");
+        }
+        suspects.learn(&told(2429, Confidence::High, [ip].into_iter()), at(1));
         assert!(suspects.has(ip));
         suspects.expire(at(2 * 24 * 3600));
         assert!(!suspects.has(ip), "a day later");
@@ -84,7 +94,7 @@ mod tests {
     fn holds_no_more_than_its_limit() {
         let mut suspects = Suspects::default();
         let machines = (0..=MACHINES as u32).map(|n| IpAddr::from(n.to_be_bytes()));
-        suspects.learn(&told(Severity::High, machines), at(1));
+        suspects.learn(&told(2006, Confidence::High, machines), at(1));
         let stats = suspects.stats();
         assert_eq!((stats.len, stats.evicted), (MACHINES, 1));
     }
