@@ -532,7 +532,7 @@ fn alerts_go_to_a_file_of_json_lines_if_asked() -> Result<()> {
 }
 
 fn first_line(file: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let text = fs::read_to_string(file).ok()?;
     text.split_once('\n').map(|(line, _)| line.to_owned())
 }
 

@@ -247,7 +247,7 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     );
     attempt.stage.dc().sh(&filled)?;
     let dc = [std::net::IpAddr::V4(goshawk_lab::DC1)];
-    let file = goshawk_lab::labels::folder().join("attack/dcsync-secretsdump.pcap.gz");
+    let file = labels::folder().join("attack/dcsync-secretsdump.pcap.gz");
     let recording = goshawk_lab::Capture::load(&file)?;
     attempt
         .stage
