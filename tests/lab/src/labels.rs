@@ -143,7 +143,7 @@ impl Label {
             tool: script.tool.clone(),
             version: tools::version(&script.package)?,
             controllers: script.controllers.clone(),
-            dc: crate::DC1,
+            dc: script.controllers.first().copied().unwrap_or(crate::DC1),
             keytab: (!script.keytab.is_empty())
                 .then(|| format!("{}/{}.keytab", scene.nature.folder(), scene.name)),
             expected: script.expected.clone(),

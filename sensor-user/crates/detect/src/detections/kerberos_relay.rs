@@ -13,14 +13,14 @@
 //! by another computer's account.
 //!
 //! **Look-alikes.** `host/` tickets serve many protocols and are not told. A stolen ticket in the
-//! protocol it was made for is pass-the-ticket. Load balancers hand on whole connections: their
-//! clients are not told apart here.
+//! protocol it was made for is pass-the-ticket. Load balancers hand on whole connections to web
+//! servers, so a relay from one web server to another is not told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use goshawk_model::kerberos::{ApExchange, OPTION_CNAME_IN_ADDL_TKT, TgsExchange};
+use goshawk_model::kerberos::{ApExchange, OPTION_CNAME_IN_ADDL_TKT, TgsExchange, Ticket};
 use goshawk_model::{
     Account, Activity, Carrier, Confidence, Digest, Kind, Outcome, Party, Severity,
 };
@@ -199,7 +199,7 @@ impl KerberosRelay {
         if fact.forwarded || fact.relayed || scene.standing(from).is_trusted() {
             return;
         }
-        let why = if self.shown.get(&ticket.id) == Some(&from) {
+        let why = if self.shown.get(&ticket.id) == Some(&from) && !is_web(exchange) {
             Why::TwoConnections
         } else if is_marshalled(&ticket.service) {
             Why::Marshalled
@@ -282,6 +282,16 @@ fn own_machine(
     if let Some(facts) = campaigns.record::<KerberosRelay>(scene, &key, &source, [event]) {
         facts.why.insert(Why::OwnMachine);
     }
+}
+
+/// Whether the ticket itself tells that who shows it in `carrier` was not meant to.
+pub(super) fn is_handed_on(ticket: &Ticket, carrier: Carrier) -> bool {
+    is_marshalled(&ticket.service) || is_other(Service::new(&ticket.service), carrier)
+}
+
+/// A web server's ticket, shown to a web server.
+fn is_web(exchange: &ApExchange) -> bool {
+    exchange.carrier == Carrier::Http && Service::new(&exchange.ticket.service).is_web()
 }
 
 fn is_marshalled(service: &str) -> bool {

@@ -165,7 +165,10 @@ impl Detection for KeyList {
 
     fn tell(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Story {
         let facts = &campaign.facts;
-        let accounts = list(&facts.accounts, facts.accounts.len() as u64);
+        let accounts = match facts.accounts.len() {
+            0 => "accounts that only the answers would name".to_owned(),
+            total => list(&facts.accounts, total as u64),
+        };
         let mut reason = format!(
             "{} for long-term keys; read-only controllers alone ask for other people's.",
             count(campaign.count, "request")

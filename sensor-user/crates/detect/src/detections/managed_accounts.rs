@@ -6,10 +6,11 @@
 //! it succeeds; who may make one, makes it the successor of an administrator, and is given that
 //! account's keys with its ticket (BadSuccessor).
 //!
-//! **On the wire.** A search that asks for `msKds-RootKeyData`, and a write to
-//! `msDS-ManagedAccountPrecededByLink` or `msDS-DelegatedMSAState`, where LDAP is readable; a
-//! ticket with `KERB-DMSA-KEY-PACKAGE` ([MS-KILE] 2.2.14) that is asked for in no dialect that
-//! Windows has (`knowledge::stacks`).
+//! **On the wire.** A search that asks for `msKds-RootKeyData`, and an object made or changed with
+//! `msDS-ManagedAccountPrecededByLink` or `msDS-DelegatedMSAState`, where LDAP is readable. Then the
+//! ticket of such an account, asked for with `PA-S4U-X509-USER` whose options say so, in no dialect
+//! that Windows has (`knowledge::stacks`): `getST -dmsa`. The keys come with it, sealed
+//! (`KERB-DMSA-KEY-PACKAGE`, [MS-KILE] 2.2.14).
 //!
 //! **Look-alikes.** Controllers read root keys for themselves, not over the wire. Administrators
 //! migrate service accounts with the same writes, so those alone are less sure. Windows machines are
@@ -17,8 +18,7 @@
 
 use std::collections::BTreeSet;
 
-use goshawk_model::kerberos::padata;
-use goshawk_model::ldap::Operation;
+use goshawk_model::ldap::{Attribute, Operation};
 use goshawk_model::{Account, Activity, Confidence, Kind, Outcome, Party, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub(super) const DESCRIPTION: Description = Description {
     learning: None,
     meaning: "Somebody read what passwords of managed service accounts are computed from, or made \
         an account the successor of another to be given its keys.",
-    help: "Seen are searches and writes in readable LDAP, and tickets that come with keys. Directory \
+    help: "Seen are searches and writes in readable LDAP, and requests that keys come with. Directory \
         traffic that is sealed hides the former.",
     look_alikes: "Administrators who migrate service accounts to delegated managed ones.",
     remediation: &[
@@ -66,8 +66,8 @@ pub(super) struct ManagedAccounts {}
 enum Deed {
     /// A successor was written.
     Succession,
-    /// Keys came with a ticket, and no Windows asked.
-    KeyPackage,
+    /// A ticket that keys come with was asked for, and no Windows asked.
+    Keys,
     /// A root key was asked for.
     RootKey,
 }
@@ -98,7 +98,7 @@ impl Detection for ManagedAccounts {
             return;
         }
         let asker = match deed {
-            Deed::KeyPackage => Asker {
+            Deed::Keys => Asker {
                 ip: activity.client.ip,
                 account: scene.knowledge.asker(activity).cloned(),
             },
@@ -122,7 +122,7 @@ impl Detection for ManagedAccounts {
     fn judge(campaign: &Campaign<Facts>, _scene: &Scene<'_>) -> Judgement {
         let strongest = campaign.facts.deeds.iter().next_back();
         let (severity, confidence) = match strongest {
-            Some(Deed::RootKey | Deed::KeyPackage) => (Severity::High, Confidence::High),
+            Some(Deed::RootKey | Deed::Keys) => (Severity::High, Confidence::High),
             _ => (Severity::Medium, Confidence::Medium),
         };
         Judgement {
@@ -141,9 +141,9 @@ impl Detection for ManagedAccounts {
                     " The root key that their passwords are computed from was asked for, which no \
                      client needs."
                 }
-                Deed::KeyPackage => {
-                    " Keys were handed out with a ticket, and the request is not made as Windows \
-                     makes it."
+                Deed::Keys => {
+                    " A ticket was asked for that an account's keys come with, and the request is \
+                     not made as Windows makes it."
                 }
                 Deed::Succession => {
                     " An account was made the successor of another, whose rights and keys it gets."
@@ -176,27 +176,31 @@ fn deed(activity: &Activity) -> Option<(Deed, String, Option<Account>)> {
                 })
             }
             Operation::Modify(Some(modified)) => {
-                let written = modified.changes.iter().find_map(|change| {
-                    let name = &*change.modification.name;
-                    SUCCESSION.contains(&name).then_some(name)
-                })?;
-                let detail = format!("{written} of {} was written", modified.object);
-                let target = Account::from_dn(&modified.object);
-                Some((Deed::Succession, detail, target))
+                let changes = modified.changes.iter();
+                succession(&modified.object, changes.map(|change| &change.modification))
             }
+            Operation::Add(Some(added)) => succession(&added.entry, added.attributes.iter()),
             _ => None,
         },
         Kind::Tgs(exchange) => {
-            let handed_out = exchange
-                .answer_data
-                .padata
-                .contains(&padata::DMSA_KEY_PACKAGE);
-            let request = exchange.request.as_ref().filter(|_| handed_out)?;
+            let request = exchange.request.as_ref()?;
+            let whose = request.data.s4u_x509_user.as_ref();
+            let whose = whose.filter(|whose| whose.is_managed_account())?;
             (stacks::of_tgs(request) != Some(Stack::Windows)).then(|| {
-                let detail = format!("{exchange}; keys came with it");
-                (Deed::KeyPackage, detail, exchange.client.clone())
+                let detail = format!("{exchange}, which keys come with");
+                (Deed::Keys, detail, whose.user.clone())
             })
         }
         _ => None,
     }
+}
+
+/// Whether an object was made, or made to be, another account's successor.
+fn succession<'a>(
+    object: &str,
+    mut attributes: impl Iterator<Item = &'a Attribute>,
+) -> Option<(Deed, String, Option<Account>)> {
+    let written = attributes.find(|it| SUCCESSION.contains(&&*it.name))?;
+    let detail = format!("{} of {object} was written", written.name);
+    Some((Deed::Succession, detail, Account::from_dn(object)))
 }

@@ -1,10 +1,10 @@
 //! Pass-the-hash, as far as the wire shows it: a tool logs on over NTLM as somebody who is elsewhere.
 //!
 //! **The attack.** NTLM's proof is made from the NT hash; who has the hash needs no password:
-//! impacket, netexec, `smbclient --pw-nt-hash`, mimikatz.
+//! impacket, netexec, bloodyAD, `smbclient --pw-nt-hash`, mimikatz.
 //!
 //! **On the wire.** A logon like any other. What is told is one that two things speak against: its
-//! AUTHENTICATE is made as impacket makes it (no workstation, its own flags), and the account lately
+//! AUTHENTICATE is made as tools make it (no workstation, their own flags), and the account lately
 //! logged on from another machine and never from this one. The hash itself is never seen, and what
 //! member servers pass on to their controllers is sealed.
 //!
@@ -24,7 +24,7 @@ use super::{Detection, evidence};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
 use crate::kinds::Kinds;
-use crate::knowledge::is_ntlm_of_impacket;
+use crate::knowledge::{Stack, stacks};
 use crate::scene::Scene;
 use crate::words::list;
 
@@ -58,6 +58,7 @@ pub(super) struct PassTheHash {}
 #[serde(default)]
 pub(super) struct Facts {
     homes: BTreeSet<IpAddr>,
+    tools: BTreeSet<Stack>,
 }
 
 impl Detection for PassTheHash {
@@ -75,9 +76,12 @@ impl Detection for PassTheHash {
         let Kind::Ntlm(logon) = &activity.kind else {
             return;
         };
-        if activity.outcome != Outcome::Success || !is_ntlm_of_impacket(activity) {
+        if activity.outcome != Outcome::Success {
             return;
         }
+        let Some(tool) = stacks::of_ntlm(activity) else {
+            return;
+        };
         let Some(claimed) = activity
             .credentials
             .as_ref()
@@ -105,11 +109,15 @@ impl Detection for PassTheHash {
         let source = key.party(activity, scene);
         let event = Event {
             at: scene.at,
-            evidence: evidence(activity, format!("{logon}, made as impacket makes it")),
+            evidence: evidence(
+                activity,
+                format!("{logon}, made as {} makes it", tool.name()),
+            ),
             target: Some(scene.machine(&activity.server)),
         };
         if let Some(facts) = campaigns.record::<Self>(scene, &key, &source, [event]) {
             facts.homes.extend(homes);
+            facts.tools.insert(tool);
         }
     }
 
@@ -121,7 +129,12 @@ impl Detection for PassTheHash {
     }
 
     fn tell(campaign: &Campaign<Facts>, scene: &Scene<'_>) -> Story {
-        let homes = &campaign.facts.homes;
+        let facts = &campaign.facts;
+        let tools = list(
+            facts.tools.iter().map(|it| it.name()),
+            facts.tools.len() as u64,
+        );
+        let homes = &facts.homes;
         let places = list(homes.iter().map(|&ip| scene.place(ip)), homes.len() as u64);
         Story {
             summary: format!(
@@ -129,7 +142,7 @@ impl Detection for PassTheHash {
                 who(&campaign.source, scene)
             ),
             reason: format!(
-                "The message names no workstation and is made as only impacket makes it. Within a \
+                "The message names no workstation and is made as only {tools} makes it. Within a \
                  day the account logged on from {places}, and never from here but with the tool. \
                  Whether a password was known or a hash stolen cannot be seen."
             ),

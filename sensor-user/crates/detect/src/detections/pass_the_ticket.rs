@@ -17,7 +17,9 @@
 //! is there. Addresses with many people behind them tell nothing by who else is there. Silent are
 //! tickets made to be handed on (forwarded, proxies), relays of requests, addresses with one name or
 //! with one computer's account behind both, pairs of addresses between which a translator stands, and
-//! trusted controllers.
+//! trusted controllers. Load balancers hand their clients' tickets on to web servers, so those do not
+//! count; and a ticket in a protocol that it is not for was handed on as well, by a thief: that is
+//! `kerberos_relay`'s to tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -25,11 +27,12 @@ use std::time::Duration;
 
 use goshawk_model::kerberos::{Answer, Ticket};
 use goshawk_model::{
-    Account, Activity, Confidence, Digest, Host, Kind, Party, Severity, Timestamp,
+    Account, Activity, Carrier, Confidence, Digest, Host, Kind, Party, Severity, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::asker::{Asker, who};
+use super::kerberos_relay::is_handed_on;
 use super::{Detection, Mark, shown_without_key};
 use crate::campaign::{Campaign, Campaigns, Event, Judgement, Story};
 use crate::description::Description;
@@ -183,6 +186,11 @@ impl Detection for PassTheTicket {
             return;
         }
         if fact.forwarded || fact.relayed || scene.standing(from).is_trusted() {
+            return;
+        }
+        if let Kind::Ap(exchange) = &activity.kind
+            && (exchange.carrier == Carrier::Http || is_handed_on(ticket, exchange.carrier))
+        {
             return;
         }
         if self.is_translated(activity, fact, scene) {

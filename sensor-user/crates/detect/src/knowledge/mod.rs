@@ -48,7 +48,7 @@ pub(crate) use policy::{Policy, SKEW};
 pub(crate) use realms::Realms;
 pub(crate) use requests::Requests;
 pub(crate) use rights::{Rights, is_powerful, powers, sid_of};
-pub(crate) use stacks::{Stack, Stacks, is_ntlm_of_impacket};
+pub(crate) use stacks::{Stack, Stacks};
 pub(crate) use strangers::{Absence, Stranger, Strangers};
 pub(crate) use suspects::Suspects;
 pub(crate) use tickets::{TicketFact, Tickets, on_behalf};
@@ -125,7 +125,7 @@ impl Knowledge {
             .learn(activity, |dns| self.realms.knows(dns) || is_trusted(), now);
         if let Some(account) = self.password_logon(activity) {
             self.hosts.seen_at(activity.client.ip, &account, now);
-            if matches!(activity.kind, Kind::Ntlm(_)) && !is_ntlm_of_impacket(activity) {
+            if matches!(activity.kind, Kind::Ntlm(_)) && stacks::of_ntlm(activity).is_none() {
                 self.accounts.seen_at(activity.client.ip, &account, now);
             }
         }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use goshawk_model::kerberos::{Answer, AsRequest, TgsRequest, padata};
-use goshawk_model::ntlm::NtResponse;
+use goshawk_model::ntlm::{LmResponse, NtResponse};
 use goshawk_model::smb::SmbOperation;
 use goshawk_model::{Activity, Kind, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub(crate) enum Stack {
     Rubeus,
     /// minikerberos, which asks like impacket before it proves anything.
     Minikerberos,
+    /// What aiosmb, msldap, bloodyAD and pypykatz log on over NTLM with.
+    Asyauth,
 }
 
 /// What a request for a first ticket was made by; `None` if it has no known habit.
@@ -115,27 +117,36 @@ pub(crate) fn of_tgs(request: &TgsRequest) -> Option<Stack> {
         .then_some(Stack::Mit)
 }
 
-/// Whether a logon's AUTHENTICATE is made as impacket makes it: its own flags, no workstation, no word
-/// on the machine; a version, if any, that it always pretends.
-pub(crate) fn is_ntlm_of_impacket(activity: &Activity) -> bool {
-    const FLAGS: [u32; 2] = [0xe088_8235, 0xe288_8235];
-    const PRETENDED: u16 = 19_041;
+/// Which tool makes a logon's AUTHENTICATE so: with its own flags, no workstation, no word on the
+/// machine, and a version that it always pretends, if any.
+pub(crate) fn of_ntlm(activity: &Activity) -> Option<Stack> {
     let Kind::Ntlm(logon) = &activity.kind else {
-        return false;
+        return None;
     };
-    logon.authenticate.as_ref().is_some_and(|shown| {
-        FLAGS.contains(&shown.flags)
-            && shown.workstation.is_none()
-            && shown.nt_response == NtResponse::Ntlmv2
-            && !shown.target_info.single_host
-            && shown.version.is_none_or(|it| it.build == PRETENDED)
-    })
+    let shown = logon.authenticate.as_ref()?;
+    if shown.workstation.is_some()
+        || shown.nt_response != NtResponse::Ntlmv2
+        || shown.target_info.single_host
+    {
+        return None;
+    }
+    match (shown.flags, shown.version.map(|it| it.build)) {
+        (0xe088_8235 | 0xe288_8235, None | Some(19_041)) => Some(Stack::Impacket),
+        // Clients that heed the challenge's timestamp send no LMv2 ([MS-NLMP] 3.1.5.1.2).
+        (0xe208_82b7, Some(15_063)) if shown.lm_response == LmResponse::Lmv2 => {
+            Some(Stack::Asyauth)
+        }
+        _ => None,
+    }
 }
 
 impl Stack {
     /// Whether nothing but tools speak so.
     pub(crate) fn is_tool(self) -> bool {
-        matches!(self, Self::Impacket | Self::Rubeus | Self::Minikerberos)
+        matches!(
+            self,
+            Self::Impacket | Self::Rubeus | Self::Minikerberos | Self::Asyauth
+        )
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -145,6 +156,7 @@ impl Stack {
             Self::Impacket => "impacket",
             Self::Rubeus => "Rubeus",
             Self::Minikerberos => "minikerberos",
+            Self::Asyauth => "asyauth",
         }
     }
 
@@ -186,9 +198,7 @@ impl Stacks {
             Kind::Smb(SmbOperation::Session(_)) if activity.outcome == Outcome::Success => {
                 tools.get(activity).and_then(Tool::stack)
             }
-            Kind::Ntlm(_) if activity.outcome == Outcome::Success => {
-                is_ntlm_of_impacket(activity).then_some(Stack::Impacket)
-            }
+            Kind::Ntlm(_) if activity.outcome == Outcome::Success => of_ntlm(activity),
             _ => None,
         };
         if let Some(stack) = heard {

@@ -319,6 +319,18 @@ fn one_encryption_type_alone_is_a_tools_offer() {
 }
 
 #[test]
+fn who_prefers_rc4_and_is_given_aes_is_an_old_client() {
+    let found = |etype| {
+        let net = Net::default();
+        let java = |service| asked(&net, service, 2, &[23, 18, 17], etype);
+        let logon = net.logon("mallory", WS, "tgt");
+        let day = [logon, java("HTTP/wiki"), java("MSSQLSvc/sql1:1433")];
+        of(ROASTING, verdict(Settings::default(), day)).len()
+    };
+    assert_eq!((found(AES), found(RC4)), (0, 1));
+}
+
+#[test]
 fn ones_own_account_by_its_principal_name_is_no_service() {
     let net = Net::default();
     let mut logon = net.logon("asmith", WS, "tgt");

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use goshawk_model::kerberos::padata;
+use goshawk_model::kerberos::S4uX509User;
 use goshawk_model::ldap::{
-    Attribute, Change, ChangeOperation, LdapOperation, ModifyRequest, Operation, Protection, Scope,
-    Search, SearchRequest,
+    AddRequest, Attribute, Change, ChangeOperation, LdapOperation, ModifyRequest, Operation,
+    Protection, Scope, Search, SearchRequest,
 };
 use goshawk_model::{Account, Activity, Alert, Confidence, Kind, Outcome, Severity, Timestamp};
 
@@ -55,19 +55,34 @@ fn search(net: &Net, attribute: &str) -> Activity {
 
 fn modify(net: &Net, attribute: &str) -> Activity {
     let request = ModifyRequest {
-        object: "CN=evil,OU=temp,DC=corp,DC=example".into(),
+        object: EVIL.into(),
         changes: vec![Change {
             operation: ChangeOperation::Replace,
-            modification: Attribute {
-                name: attribute.into(),
-                values: 1,
-                bytes: 40,
-                texts: Vec::new(),
-            },
+            modification: written(attribute),
         }],
         changes_total: 1,
     };
     ldap(net, Operation::Modify(Some(request)))
+}
+
+const EVIL: &str = "CN=evil,OU=temp,DC=corp,DC=example";
+
+fn written(attribute: &str) -> Attribute {
+    Attribute {
+        name: attribute.into(),
+        values: 1,
+        bytes: 40,
+        texts: Vec::new(),
+    }
+}
+
+fn add(net: &Net, attribute: &str) -> Activity {
+    let request = AddRequest {
+        entry: EVIL.into(),
+        attributes: vec![written("samaccountname"), written(attribute)],
+        attributes_total: 2,
+    };
+    ldap(net, Operation::Add(Some(request)))
 }
 
 #[test]
@@ -95,10 +110,13 @@ fn an_account_is_made_the_successor_of_another() {
         "msds-managedaccountprecededbylink",
         "msds-delegatedmsastate",
     ] {
-        let alert = one(found([modify(&net, attribute)]));
-        assert_eq!(alert.severity, Severity::Medium, "it may be a migration");
+        for written in [modify(&net, attribute), add(&net, attribute)] {
+            let alert = one(found([written]));
+            assert_eq!(alert.severity, Severity::Medium, "it may be a migration");
+        }
     }
-    assert_eq!(found([modify(&net, "description")]), []);
+    let description = [modify(&net, "description"), add(&net, "description")];
+    assert_eq!(found(description), []);
 }
 
 #[test]
@@ -111,14 +129,28 @@ fn keys_that_come_with_a_ticket() {
         Some("evil$"),
         issued(ticket("krbtgt/CORP.EXAMPLE", "dmsa"), AES),
     );
-    if let Kind::Tgs(exchange) = &mut asked.kind {
-        exchange.answer_data.padata = vec![padata::DMSA_KEY_PACKAGE];
-    }
-    assert_eq!(one(found([asked.clone()])).confidence, Confidence::High);
-    if let Kind::Tgs(exchange) = &mut asked.kind
-        && let Some(request) = &mut exchange.request
-    {
-        request.till = Some(Timestamp::from_parts(2_136_422_885, 0));
-    }
-    assert_eq!(found([asked]), [], "as Windows asks every day");
+    let dialect = |asked: &mut Activity, options, till| {
+        if let Kind::Tgs(exchange) = &mut asked.kind
+            && let Some(request) = &mut exchange.request
+        {
+            request.till = till;
+            request.data.s4u_x509_user = Some(Box::new(S4uX509User {
+                user: Some(Account::new("evil$", "corp.example")),
+                certificate: None,
+                options: Some(options),
+            }));
+        }
+    };
+    dialect(&mut asked, 0x2800_0000, None);
+    let all = verdict(Settings::default(), [asked.clone()]);
+    assert_eq!(of(2040, all.clone()), [], "it is the account's own ticket");
+    assert_eq!(one(of(9012, all)).confidence, Confidence::High);
+    let windows = Timestamp::from_parts(2_136_422_885, 0);
+    dialect(&mut asked, 0x2800_0000, Some(windows));
+    let all = verdict(Settings::default(), [asked.clone()]);
+    assert_eq!(of(2040, all.clone()), [], "as Windows asks every day");
+    assert_eq!(of(9012, all), [], "as Windows asks every day");
+    dialect(&mut asked, 0x2000_0000, None);
+    let all = verdict(Settings::default(), [asked]);
+    assert_eq!(of(2040, all).len(), 1, "in somebody else's name");
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use goshawk_model::ntlm::{AvPairs, LmResponse, NtResponse, NtlmAuthenticate, NtlmLogon};
+use goshawk_model::ntlm::{
+    AvPairs, LmResponse, NtResponse, NtlmAuthenticate, NtlmLogon, NtlmVersion,
+};
 use goshawk_model::{Account, Activity, Alert, Carrier, Kind, Outcome};
 
 use super::{THIEF, of, one, verdict};
@@ -66,6 +68,31 @@ fn a_tool_elsewhere_while_the_owner_works() {
         Some(Account::new("alice", "corp.example"))
     );
     assert!(alert.summary.contains(HOME), "{}", alert.summary);
+}
+
+#[test]
+fn tools_that_pretend_to_be_windows() {
+    let net = Net::default();
+    let bloody = |build, lm_response| {
+        let mut logon = ntlm(&net, "alice", THIEF, 0xe208_82b7, None);
+        if let Kind::Ntlm(logon) = &mut logon.kind
+            && let Some(authenticate) = &mut logon.authenticate
+        {
+            authenticate.version = Some(NtlmVersion {
+                major: 10,
+                minor: 0,
+                build,
+                revision: 15,
+            });
+            authenticate.lm_response = lm_response;
+        }
+        let [first, service] = at_work(&net, "alice", HOME);
+        found([first, service, logon])
+    };
+    let alert = one(bloody(15_063, LmResponse::Lmv2));
+    assert_eq!(alert.source.ip, Some(ip(THIEF)));
+    assert_eq!(bloody(15_063, LmResponse::Absent), [], "as Windows does");
+    assert_eq!(bloody(19_045, LmResponse::Lmv2), [], "not its version");
 }
 
 #[test]

@@ -254,6 +254,23 @@ fn a_ticket_shown_to_the_one_who_shows_it() {
 }
 
 #[test]
+fn a_load_balancer_before_a_web_server_is_no_thief() {
+    let net = Net::default();
+    let hand_on = |service: &str, carrier| {
+        let mut day = asked(&net, service);
+        // Somebody is at home at the balancer, and goes on at the victim's machine.
+        day.push(net.logon("bob", THIEF, "bobs"));
+        day.push(shown(&net, (VICTIM, THIEF), Carrier::Http, service));
+        day.push(shown(&net, (THIEF, SERVER), carrier, service));
+        day.push(shown(&net, (VICTIM, THIEF), Carrier::Http, service));
+        let alerts = verdict(Settings::default(), day);
+        (of(KERBEROS, alerts.clone()).len(), of(2018, alerts).len())
+    };
+    assert_eq!(hand_on("HTTP/srv", Carrier::Http), (0, 0));
+    assert_eq!(hand_on("HTTP/srv", Carrier::Ldap), (1, 0), "told once");
+}
+
+#[test]
 fn a_ticket_for_another_kind_of_service() {
     let net = Net::default();
     let marshalled = "cifs/srv1UWhRCAAAAAAAAAAAAAAAAAAAAAAAAAAAAwbEAYBAAAA";

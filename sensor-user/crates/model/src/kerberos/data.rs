@@ -101,6 +101,21 @@ pub struct S4uX509User {
     /// `subject-certificate`: whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// `options`, most significant bit first ([`S4uX509User::UNCONDITIONAL_DELEGATION`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<u32>,
+}
+
+impl S4uX509User {
+    /// `options`: the ticket of a delegated managed account is asked for, by a machine that may run
+    /// services under it.
+    pub const UNCONDITIONAL_DELEGATION: u32 = 0x0800_0000;
+
+    /// Whether it is for a delegated managed account.
+    pub fn is_managed_account(&self) -> bool {
+        self.options
+            .is_some_and(|options| options & Self::UNCONDITIONAL_DELEGATION != 0)
+    }
 }
 
 /// What a KDC's answer tells beside how it ended: `padata` of a reply, `e-data` of an error.

@@ -181,14 +181,17 @@ fn s4u_x509_user(value: &[u8]) -> Option<S4uX509User> {
         return Some(S4uX509User {
             user: None,
             certificate: Some(certificate),
+            options: None,
         });
     }
-    let [_nonce, cname, crealm, subject_certificate] = sequence(value)?.field(0)?.numbered()?;
+    let [_nonce, cname, crealm, subject_certificate, options] =
+        sequence(value)?.field(0)?.numbered()?;
     let realm = crealm.and_then(field::string).unwrap_or_default();
     let certificate = subject_certificate.and_then(|value| value.expect(der::OCTET_STRING));
     Some(S4uX509User {
         user: cname.and_then(|name| field::principal_name(name)?.account(&realm)),
         certificate: certificate.and_then(certificate::read),
+        options: options.and_then(Value::bits),
     })
 }
 

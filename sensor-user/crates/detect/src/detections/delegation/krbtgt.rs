@@ -7,8 +7,9 @@
 //! **On the wire.** A TGS request with `cname-in-addl-tkt` ([MS-SFU] 2.2.3), or with `PA-FOR-USER`
 //! (2.2.1), whose service is `krbtgt`.
 //!
-//! **Look-alikes.** None: no service has reason to delegate to krbtgt. Renewed and forwarded tickets
-//! have neither.
+//! **Look-alikes.** No service has reason to delegate to krbtgt; renewed and forwarded tickets have
+//! neither. A machine that runs services under a delegated managed account asks so for that account's
+//! ticket, and says so in `S4UUserID`'s options: that is `managed_accounts`' business.
 
 use goshawk_model::{Activity, Confidence, Severity};
 use serde::{Deserialize, Serialize};

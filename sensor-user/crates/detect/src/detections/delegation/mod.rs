@@ -37,17 +37,21 @@ enum S4uKind<'a> {
 }
 
 impl<'a> S4u<'a> {
-    /// The request that `activity` is, unless it is an ordinary one.
+    /// The request that `activity` is, unless it is an ordinary one. A machine that runs services under
+    /// a delegated managed account asks for that account's own ticket in the same words.
     fn of(activity: &'a Activity) -> Option<Self> {
         let Kind::Tgs(exchange) = &activity.kind else {
             return None;
         };
         let request = exchange.request.as_ref()?;
+        let by_either = request.data.s4u_x509_user.as_ref();
+        if by_either.is_some_and(|it| it.is_managed_account()) {
+            return None;
+        }
         let kind = if request.kdc_options & OPTION_CNAME_IN_ADDL_TKT != 0 {
             S4uKind::Proxy(request.additional.first()?)
-        } else if request.data.for_user.is_some() || request.data.s4u_x509_user.is_some() {
+        } else if request.data.for_user.is_some() || by_either.is_some() {
             let by_name = request.data.for_user.as_ref().map(|it| &it.user);
-            let by_either = request.data.s4u_x509_user.as_ref();
             S4uKind::Own(by_name.or_else(|| by_either?.user.as_ref()))
         } else {
             return None;

@@ -30,7 +30,7 @@ pub(super) enum Why {
     Rc4Sealed,
     /// One encryption type alone offered, not RC4.
     Narrow,
-    /// RC4 wanted first, or nothing newer offered.
+    /// RC4 wanted first and not denied: old Java prefers it too, and takes the AES that it is given.
     Rc4First,
     /// The service for changing passwords, which a list of all services holds.
     PasswordChange,
@@ -79,6 +79,7 @@ pub(super) fn weigh(
     let offered = request.map_or(&[][..], |request| &*request.etypes);
     let sealed_with_rc4 =
         matches!(&exchange.answer, Answer::Issued { ticket, .. } if is_rc4(ticket.etype));
+    let sealed_better = matches!(exchange.answer, Answer::Issued { .. }) && !sealed_with_rc4;
 
     let (why, points) = if scene.is_honeytoken(&service.account()) {
         return Some((Why::Honeytoken, THRESHOLD));
@@ -98,7 +99,7 @@ pub(super) fn weigh(
         (Why::PasswordChange, 8)
     } else if is_rc4_only(offered) {
         (Why::Rc4Only, THRESHOLD)
-    } else if offered.first().is_some_and(|&first| is_rc4(first)) {
+    } else if offered.first().is_some_and(|&first| is_rc4(first)) && !sealed_better {
         (Why::Rc4First, 6)
     } else if offered.len() == 1 {
         (Why::Narrow, 4)
