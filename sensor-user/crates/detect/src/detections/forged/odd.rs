@@ -7,7 +7,8 @@
 //! - Opened with a keytab, it lacks parts of the PAC that the controllers' tickets have, or calls the
 //!   domain as no controller does ([`contents::odd`]).
 //! - It is right in everything, and no controller has issued it, though all are watched and have been
-//!   for longer than tickets live: a diamond or sapphire ticket, which is a real one changed.
+//!   for longer than tickets live: a diamond or sapphire ticket, which is a real one changed. What a
+//!   controller made of one that was renewed says no more than that one did when it was shown.
 
 use goshawk_model::{Activity, Confidence, Severity};
 
@@ -64,8 +65,10 @@ impl Sign for Odd {
         if let Some(sign) = shape(&shown, scene) {
             return Some(shown.finding(sign, Confidence::Medium, activity, scene));
         }
-        let perfect =
-            shown.accepted() && !is_rc4(shown.ticket.etype) && may_lack_issue(activity, scene);
+        let perfect = shown.accepted()
+            && !shown.stranger.renewed
+            && !is_rc4(shown.ticket.etype)
+            && may_lack_issue(activity, scene);
         let absence = || scene.knowledge.absence(scene.now, scene.settings);
         (perfect && matches!(absence(), Absence::Certain)).then(|| {
             let sign = "no controller has issued the ticket, though all are watched and have been for \

@@ -56,8 +56,6 @@ struct Logon {
     used_at_once: bool,
     /// Whether it was used in somebody else's name (S4U).
     delegates: bool,
-    /// Services of users for which it was used.
-    asked: BTreeSet<String>,
 }
 
 impl Logon {
@@ -78,7 +76,6 @@ impl Logon {
             offered: request.etypes.iter().copied().take(OFFERED).collect(),
             used_at_once: false,
             delegates: false,
-            asked: BTreeSet::new(),
         };
         let computers = &scene.knowledge.computers;
         computers
@@ -116,23 +113,31 @@ fn granted<'a>(exchange: &'a AsExchange, request: &AsRequest) -> Option<(Digest,
 /// Suspicious logons, by the ticket they got, until it is seen what it is used for; and what a rule
 /// makes of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent, bound = "T: Serialize + serde::de::DeserializeOwned")]
-struct Held<T>(Table<Digest, (Logon, T), HELD>);
+#[serde(bound = "T: Serialize + serde::de::DeserializeOwned")]
+struct Held<T> {
+    logons: Table<Digest, (Logon, T), HELD>,
+    /// The services of users for which such tickets were used, by who asked: some roasters log on
+    /// anew for each.
+    asked: Table<Asker, BTreeSet<String>, HELD>,
+}
 
 impl<T> Default for Held<T> {
     fn default() -> Self {
-        Self(Table::default())
+        Self {
+            logons: Table::default(),
+            asked: Table::default(),
+        }
     }
 }
 
 impl<T> Held<T> {
     fn hold(&mut self, ticket: Digest, (logon, finding): (Logon, T), scene: &Scene<'_>) {
-        self.0.touch(ticket, scene.now, || (logon, finding));
+        self.logons.touch(ticket, scene.now, || (logon, finding));
     }
 
     /// Notes what a ticket is used for, and lets go of a logon whose ticket is used for roasting.
     fn used(&mut self, activity: &Activity, exchange: &TgsExchange, scene: &Scene<'_>) {
-        if self.0.stats().len == 0 {
+        if self.logons.stats().len == 0 {
             return;
         }
         let Some(request) = &exchange.request else {
@@ -141,7 +146,7 @@ impl<T> Held<T> {
         let Some(ticket) = &request.presented else {
             return;
         };
-        let Some((logon, _)) = self.0.get_mut(&ticket.id) else {
+        let Some((logon, _)) = self.logons.get_mut(&ticket.id) else {
             return;
         };
         let is_same = activity.client.ip == logon.asker.ip;
@@ -151,20 +156,37 @@ impl<T> Held<T> {
         if let Some(service) = service.filter(|it| !it.belongs_to_computer())
             && !logon.delegates
         {
-            logon.asked.insert(service.family());
+            let asker = logon.asker.clone();
+            let asked = self.asked.touch(asker, scene.now, BTreeSet::new);
+            if asked.len() < ROASTED {
+                asked.insert(service.family());
+            }
         }
-        if request.name_type == NAMED_AS_ACCOUNT || logon.asked.len() >= ROASTED {
-            self.0.remove(&ticket.id);
+        if request.name_type == NAMED_AS_ACCOUNT {
+            self.logons.remove(&ticket.id);
         }
+    }
+
+    /// Whether who logged on so collects tickets of users' services.
+    fn roasts(&self, asker: &Asker) -> bool {
+        let asked = self.asked.get(asker);
+        asked.is_some_and(|asked| asked.len() >= ROASTED)
     }
 
     /// Those that have waited long enough; all of them without a moment given.
     fn due(&mut self, now: Option<Timestamp>) -> Option<(Logon, T)> {
         let limit = now.map_or(Timestamp::MAX, |now| now - HOLD);
-        self.0.pop_before(limit).map(|(_, held)| held)
+        while let Some((_, (logon, finding))) = self.logons.pop_before(limit) {
+            if !self.roasts(&logon.asker) {
+                return Some((logon, finding));
+            }
+        }
+        // As long as a logon may have been held that it speaks of.
+        self.asked.expire(limit - HOLD);
+        None
     }
 
     fn stats(&self) -> TableStats {
-        self.0.stats()
+        self.logons.stats()
     }
 }
