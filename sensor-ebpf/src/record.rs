@@ -58,12 +58,20 @@ pub(crate) fn copy<S: Source>(
         direction: frame.direction() as u32,
         link: frame.link() as u32,
     };
+    let mut wake = Wake {
+        waiting: waiting(ring),
+        added: 0,
+        bytes: wake_bytes,
+    };
     let mut records = 1;
+    // Nothing but an error takes another way in here, or the verifier would have to follow each of
+    // them through all that is left of the loop.
     for _ in 0..MAX_HUGE {
         if total - header.offset <= HUGE as u32 {
             break;
         }
-        put::<S, HUGE>(frame, ring, &header, wake_bytes)?;
+        put::<S, HUGE>(frame, ring, &header, BPF_RB_NO_WAKEUP)?;
+        wake.added += taken::<HUGE>();
         header.offset += HUGE as u32;
         records += 1;
     }
@@ -73,11 +81,11 @@ pub(crate) fn copy<S: Source>(
     const MEDIUM_MAX: u32 = MEDIUM as u32;
     const LARGE_MAX: u32 = LARGE as u32;
     match header.len {
-        0..=TINY_MAX => put::<S, TINY>(frame, ring, &header, wake_bytes)?,
-        ..=SMALL_MAX => put::<S, SMALL>(frame, ring, &header, wake_bytes)?,
-        ..=MEDIUM_MAX => put::<S, MEDIUM>(frame, ring, &header, wake_bytes)?,
-        ..=LARGE_MAX => put::<S, LARGE>(frame, ring, &header, wake_bytes)?,
-        _ => put::<S, HUGE>(frame, ring, &header, wake_bytes)?,
+        0..=TINY_MAX => put::<S, TINY>(frame, ring, &header, wake.flag::<TINY>())?,
+        ..=SMALL_MAX => put::<S, SMALL>(frame, ring, &header, wake.flag::<SMALL>())?,
+        ..=MEDIUM_MAX => put::<S, MEDIUM>(frame, ring, &header, wake.flag::<MEDIUM>())?,
+        ..=LARGE_MAX => put::<S, LARGE>(frame, ring, &header, wake.flag::<LARGE>())?,
+        _ => put::<S, HUGE>(frame, ring, &header, wake.flag::<HUGE>())?,
     }
     Ok(records)
 }
@@ -88,9 +96,8 @@ fn put<S: Source, const N: usize>(
     frame: &KernelFrame<S>,
     ring: &Ring,
     header: &Header,
-    wake_bytes: u64,
+    wake: u32,
 ) -> Result<(), Counter> {
-    let wake = wake_up::<N>(ring, wake_bytes);
     let mut entry = ring
         .reserve_untyped::<Record<N>>(0)
         .ok_or(Counter::RingFull)?;
@@ -112,26 +119,48 @@ fn put<S: Source, const N: usize>(
     Ok(())
 }
 
-/// Whether to wake the daemon for a record of the class `N`.
+/// When to wake the daemon.
 ///
 /// It comes by itself every few milliseconds, and is called only when much is waiting: once, by the
-/// record that makes it much, and again at each multiple, in case two CPUs passed the mark at once. A
+/// frame that makes it much, and again at each multiple, in case two CPUs passed the mark at once. A
 /// wake-up for every record would cost a hundred times what the copy does, and just when the daemon is
 /// behind.
+struct Wake {
+    /// Bytes that waited before the frame.
+    waiting: u64,
+    /// Bytes of the ring that its records have taken so far.
+    added: u64,
+    /// How many are much: a power of two.
+    bytes: u64,
+}
+
+impl Wake {
+    /// For the frame's last record, which is of the class `N`.
+    #[inline(always)]
+    fn flag<const N: usize>(&self) -> u32 {
+        let then = self.waiting + self.added + taken::<N>();
+        if (self.waiting ^ then) & !(self.bytes - 1) != 0 {
+            BPF_RB_FORCE_WAKEUP
+        } else {
+            BPF_RB_NO_WAKEUP
+        }
+    }
+}
+
+/// Bytes that a record takes in the ring, with the ring's own header.
 #[inline(always)]
-fn wake_up<const N: usize>(ring: &Ring, wake_bytes: u64) -> u32 {
+const fn taken<const N: usize>() -> u64 {
+    size_of::<Record<N>>() as u64 + 8
+}
+
+/// Bytes that wait in the ring.
+#[inline(always)]
+fn waiting(ring: &Ring) -> u64 {
     // SAFETY: the ring is a map of this program.
-    let waiting = unsafe {
+    unsafe {
         bpf_ringbuf_query(
             core::ptr::from_ref(ring).cast_mut().cast(),
             BPF_RB_AVAIL_DATA.into(),
         )
-    };
-    let then = waiting + size_of::<Record<N>>() as u64 + 8;
-    // `wake_bytes` is a power of two.
-    if (waiting ^ then) & !(wake_bytes - 1) != 0 {
-        BPF_RB_FORCE_WAKEUP
-    } else {
-        BPF_RB_NO_WAKEUP
     }
 }
