@@ -132,9 +132,13 @@ fn ours(activity: &Activity, fact: &mut dyn FnMut(String)) {
     }
 }
 
-/// Whether tshark shows the return value too.
+/// Whether tshark shows the return value too. It reads no answer of NetrServerTrustPasswordsGet.
 fn shows_status(call: &RpcCall) -> bool {
+    const TRUST_PASSWORDS_GET: u16 = 42;
     let shown = ["samr", "lsarpc", "netlogon", "drsuapi"];
+    if call.name.as_deref() == Some("netlogon") && call.opnum == TRUST_PASSWORDS_GET {
+        return false;
+    }
     call.name
         .as_deref()
         .is_some_and(|name| shown.contains(&name))

@@ -112,7 +112,9 @@ fn ours(activity: &Activity, fact: &mut dyn FnMut(String)) {
                 ));
                 let tickets = request.presented.iter().chain(armor(&request.data));
                 let names = names(tickets, exchange.service.as_deref(), &request.additional);
-                fact(format!("12 for {names} etypes {}", words(&request.etypes)));
+                // tshark calls those of a key list by the same name, and they come first.
+                let etypes = [&request.data.key_list[..], &request.etypes].concat();
+                fact(format!("12 for {names} etypes {}", words(&etypes)));
             }
             answered(13, &exchange.answer, &exchange.answer_data, fact);
         }

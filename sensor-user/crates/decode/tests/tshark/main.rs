@@ -411,15 +411,20 @@ fn theirs(path: &Path) -> Facts {
         let Some((protocols, mut rest)) = values.split_first() else {
             continue;
         };
+        let protocols = protocols.first().copied().unwrap_or_default();
+        // An error of ICMP quotes the packet that it is about.
+        if protocols
+            .split(':')
+            .any(|it| matches!(it, "icmp" | "icmpv6"))
+        {
+            continue;
+        }
         for it in COMPARISONS {
             let Some((columns, others)) = rest.split_at_checked(it.fields.len()) else {
                 continue;
             };
             rest = others;
-            let row = Row {
-                protocols: protocols.first().copied().unwrap_or_default(),
-                columns,
-            };
+            let row = Row { protocols, columns };
             (it.theirs)(&row, &mut |fact| {
                 *facts.entry(format!("{} {fact}", it.protocol)).or_default() += 1;
             });
