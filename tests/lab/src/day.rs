@@ -31,6 +31,9 @@ const ONE_IN: usize = 8;
 /// Scenes that happen once: one whose tickets are in base64 and cannot be changed in place, and one of a
 /// service with an old password, which runs on one machine.
 const ONCE: [&str; 2] = ["http-logons", "stale-service"];
+/// Scenes that are no part of it: one whose tickets were issued before the day began, and one of an
+/// account that is removed while it is logged on, which is told (2027) where that logon was lost.
+const NOT_TODAY: [&str; 2] = ["tickets-of-yesterday", "account-removed"];
 /// Computers that have an account.
 const COMPUTERS: [&str; 3] = ["ws1", "ws2", "ws3"];
 
@@ -42,7 +45,7 @@ const COMPUTERS: [&str; 3] = ["ws1", "ws2", "ws3"];
 pub fn compose(packets: usize, path: &Path) -> Result<usize> {
     let mut parts = Vec::new();
     for label in Labels::load(&labels::folder())?.captures {
-        if label.file.starts_with("benign/") {
+        if label.file.starts_with("benign/") && is_of_the_day(&label) {
             parts.push(Part::load(label)?);
         }
     }
@@ -72,6 +75,12 @@ pub fn compose(packets: usize, path: &Path) -> Result<usize> {
 
 /// Names are told apart by two characters of base 36, computers by three numbers each round.
 const MOST_ROUNDS: usize = 36 * 36 / COMPUTERS.len();
+
+/// Whether a recording can be part of it. One that is crafted lasts for days, or is of another domain
+/// whose controllers go by other rules.
+fn is_of_the_day(label: &Label) -> bool {
+    !NOT_TODAY.contains(&label.scene.as_str()) && !label.about.contains("crafted")
+}
 
 /// When the day begins: the lab's recordings are of 2026-11-24, around noon.
 fn beginning() -> Duration {
