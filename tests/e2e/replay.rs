@@ -269,6 +269,7 @@ fn a_closed_pipe_is_quiet() {
     let files: Vec<PathBuf> = fs::read_dir(recording("attack"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "gz"))
         .collect();
     let mut sensor = Programs::of_this_build()
         .sensor()
